@@ -160,7 +160,11 @@ fn requests_in_one_recv_are_one_recv_and_three_exchanges() {
         client.response("GET").assert_status(200);
     }
     client.end();
-    let told = events.until("closed");
+    let mut told = events.until("closed");
+    let again = view.json("/api/conn/1");
+    assert_eq!(again.as_array().unwrap(), &told, "the connection tells what the stream told");
+    // One call may have sent several responses.
+    told.retain(|event| event["event"] != "send");
     let kinds: Vec<&str> = told.iter().map(|event| event["event"].as_str().unwrap()).collect();
     let exchange = ["request", "response"].repeat(3);
     assert_eq!(kinds, [&["accepted", "recv"], &exchange[..], &["closed"]].concat());
@@ -168,8 +172,6 @@ fn requests_in_one_recv_are_one_recv_and_three_exchanges() {
     let exchanges: Vec<&str> = told[2..8].iter().map(|event| event["exchange"].as_str().unwrap()).collect();
     assert_eq!(exchanges, ["1.1", "1.1", "1.2", "1.2", "1.3", "1.3"]);
     assert!(told.windows(2).all(|pair| pair[0]["seq"].as_u64() < pair[1]["seq"].as_u64()));
-    let again = view.json("/api/conn/1");
-    assert_eq!(again.as_array().unwrap(), &told, "the connection tells what the stream told");
     assert_eq!(view.ask("GET", "/api/ex/1.2/request").body, request("GET", "/hello.txt", ""));
     assert_eq!(view.ask("GET", "/api/conn/1/in").body.len(), 3 * request("GET", "/hello.txt", "").len());
 }
@@ -438,7 +440,7 @@ fn another_user_of_this_computer_does_not_get_the_key() {
 fn the_way_to_the_view_is_only_for_this_computer() {
     let (server, _view) = study(&[]);
     let page = get(&server, "/nope?token=0123456789", "Accept: text/html\r\n").text();
-    assert!(page.contains("<a href=\".wire?find=GET%20%2Fnope\">See this exchange in the wire view</a>"), "{page}");
+    assert!(page.contains("<a href=\".wire?find=GET%20%2Fnope\">See this exchange on the wire</a>"), "{page}");
     assert!(!get(&server, "/nope", "").text().contains(".wire"), "only the page has a link");
     let mut client = Client::connect(&server);
     client.send(b"GET /x HTTP/1.1\r\nHost: localhost\r\nAccept: text/html\r\nbroken line\r\n\r\n");
@@ -474,7 +476,6 @@ fn the_labs_are_there_whatever_folder_is_served_and_its_own_entries_come_first()
         }
         for (path, media_type) in [
             ("/.try/learn/lab.css", "text/css; charset=utf-8"),
-            ("/.try/learn/theme.js", "text/javascript; charset=utf-8"),
             ("/.try/learn/lab.js", "text/javascript; charset=utf-8"),
             ("/.try/learn/favicon.svg", "image/svg+xml"),
         ] {

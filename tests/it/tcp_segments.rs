@@ -49,7 +49,7 @@ fn three_sends_before_the_first_recv_are_three_segments_and_one_recv() {
         open.send(()).unwrap();
         let log = library.log_of(2);
         let received = log.events.iter().filter_map(|told| match told.kind {
-            EventKind::Received(moved) => Some((moved.len, moved.segments)),
+            EventKind::Received(moved, _) => Some((moved.len, moved.segments)),
             _ => None,
         });
         let received: Vec<_> = received.collect();

@@ -232,7 +232,9 @@ fn connection_bytes(context: &ViewContext, call: &Call, role: Role) -> Outcome {
     let (number, events) = find_connection(context, call)?;
     // By messages and not by calls: only messages are redacted.
     let excerpts = events.iter().filter_map(|(_, stored)| match &stored.event.kind {
-        EventKind::Message(timed) if timed.message.role == role => Some(&timed.message.bytes),
+        EventKind::Message(timed) | EventKind::UnderWay(timed) if timed.message.role == role => {
+            Some(&timed.message.bytes)
+        }
         _ => None,
     });
     let side = if role == Role::Request { "in" } else { "out" };

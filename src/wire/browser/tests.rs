@@ -215,8 +215,8 @@ fn routes_give_what_is_kept_and_404_for_the_rest() {
     let mut fixture = fixture(&[(ASK, ANSWER), (b"GET /b HTTP/1.1\r\nHost: a\r\n\r\n", ANSWER)]);
     let connection = json(&fixture.ask("GET", "/api/conn/1", ""));
     let events: Vec<&str> = connection.as_array().unwrap().iter().map(|e| e["event"].as_str().unwrap()).collect();
-    assert_eq!(events, ["accepted", "recv", "request", "response", "recv", "request", "response"]);
-    assert_eq!(connection[6]["seq"], 7);
+    assert_eq!(events, ["accepted", "recv", "request", "send", "response", "recv", "request", "send", "response"]);
+    assert_eq!(connection[8]["seq"], 9);
     let raw = fixture.ask("GET", "/api/ex/1.2/request", "");
     assert_eq!(bytes(&raw), b"GET /b HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!(field(&raw, "content-disposition").as_deref(), Some("attachment; filename=\"c1.2-request.bin\""));
@@ -337,7 +337,7 @@ fn a_stream_continues_after_the_last_event_or_says_that_it_cannot() {
         let steps = lines[0]["start"].as_array().unwrap();
         assert!(steps.iter().all(|step| step[1].as_str().unwrap().contains("127.0.0.1:8080")) && steps.len() == 3);
         assert_eq!((lines[0]["run"].as_str(), lines[0]["main"].as_str()), (Some("run1"), Some("127.0.0.1:8080")));
-        assert_eq!(lines[0]["kept"], serde_json::json!({"first_seq": 1, "last_seq": 4, "connections": 1}));
+        assert_eq!(lines[0]["kept"], serde_json::json!({"first_seq": 1, "last_seq": 5, "connections": 1}));
         assert_eq!((lines[0]["reset"] == true, lines[1]["seq"].as_u64()), (reset, Some(first)), "{query}");
     }
 }

@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 use crate::http::Limits;
 use crate::wire::explain::{
-    Annotations, ContentFraming, ContentKind, Excerpt, LineKind, Message, MessageError, MessageSpan, NoteId,
-    RedactOptions, Role, SpanKind, lexer::ChunkState, part, spans::MessageLine, spans::carve,
+    Annotations, Awaited, ContentFraming, ContentKind, Excerpt, LineKind, Message, MessageError, MessageSpan, NoteId,
+    Progress, RedactOptions, Role, SpanKind, UnderWay, lexer::ChunkState, part, spans::MessageLine, spans::carve,
 };
 
 /// Bytes of content kept at its start: a page of text.
@@ -68,7 +68,7 @@ impl KeepLimits {
 }
 
 /// The message.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct MessageBuilder {
     /// Shared by all messages of the connection.
     options: Arc<ExplainOptions>,
@@ -106,6 +106,7 @@ impl MessageBuilder {
             from_file: false,
             hidden: false,
             masked: false,
+            under_way: None,
         };
         MessageBuilder { options: Arc::clone(options), message, annotations, chunks: ChunkState::default() }
     }
@@ -196,6 +197,38 @@ impl MessageBuilder {
             _ => {}
         }
         Message { error, lines: self.annotations.lines, spans: self.annotations.spans, ..message }
+    }
+
+    /// The message so far, not redacted yet. `pending` are bytes of a framing line that is not complete. Of long content
+    /// `margin` bytes more are kept than will be shown.
+    pub(crate) fn snapshot(&self, pending: &[u8], margin: usize) -> Message {
+        let mut copy = self.clone();
+        copy.framing_lines(pending);
+        let (under_way, keep) = (Some(copy.under_way()), self.options.keep);
+        let mut message = Message { under_way, ..copy.finish(None) };
+        shorten(&mut message, KeepLimits { first: keep.first + margin, last: keep.last + margin, ..keep });
+        message
+    }
+
+    /// How far it has come.
+    pub(crate) fn progress(&self) -> Progress {
+        let Message { exchange, start, head_end, .. } = self.message;
+        // All of a head that is not complete is kept.
+        let shown = start + head_end + self.options.keep.first as u64;
+        let is_unparsed = self.message.is_unparsed();
+        Progress { exchange, start, shown, is_unparsed, under_way: self.under_way() }
+    }
+
+    fn under_way(&self) -> UnderWay {
+        let Message { head_end, framing, .. } = self.message;
+        let (awaits, arrived, promised) = match framing.map(|framing| framing.content) {
+            None if head_end > 0 => (Awaited::BlankLine, head_end, None),
+            Some(ContentKind::Length(length)) => (Awaited::Content, self.message.content_len(), Some(length)),
+            Some(ContentKind::Chunked { .. }) => (self.chunks.awaited(), self.chunks.bytes, None),
+            // All other content, and bytes that no parser reads, go on until the connection ends.
+            _ => (Awaited::Close, self.message.content_len(), None),
+        };
+        UnderWay { awaits, arrived, promised }
     }
 
     fn is_chunked(&self) -> bool {

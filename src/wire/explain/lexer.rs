@@ -22,7 +22,9 @@
 //! line would run on into the next one.
 
 use crate::http::{field, grammar, grammar::is_ows, multipart};
-use crate::wire::explain::{Annotations, LineKind, MessageSpan, NoteId, RedactOptions, Role, SpanKind, part, value};
+use crate::wire::explain::{
+    Annotations, Awaited, LineKind, MessageSpan, NoteId, RedactOptions, Role, SpanKind, part, value,
+};
 
 /// The position in the grammar of chunked content, and the totals so far.
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,6 +35,20 @@ pub(crate) struct ChunkState {
     pub(crate) count: u64,
     /// Bytes of data.
     pub(crate) bytes: u64,
+    /// The size of the chunk that was begun last, and the bytes of data before it.
+    last: (u64, u64),
+}
+
+impl ChunkState {
+    /// What comes next.
+    pub(crate) fn awaited(&self) -> Awaited {
+        let (size, before) = self.last;
+        match self.next {
+            ChunkLine::Size => Awaited::ChunkSize,
+            ChunkLine::DataEnd => Awaited::ChunkData { chunk: self.count, arrived: self.bytes - before, size },
+            ChunkLine::Trailer => Awaited::Trailer,
+        }
+    }
 }
 
 /// The kind of framing line that comes next. Data is not in the list: its length is known, so it never comes here.
@@ -183,6 +199,7 @@ impl Annotations {
             Some(0) => LineKind::LastChunk,
             size => {
                 chunks.count += u64::from(is_complete);
+                chunks.last = (size.unwrap_or(0), chunks.bytes);
                 LineKind::ChunkSize(chunks.count.max(1), size.unwrap_or(0))
             }
         };

@@ -17,6 +17,7 @@
 //! Live connections, saved files and tests all use this type, so their explanations are the same.
 
 pub mod builder;
+pub mod excerpt;
 pub(crate) mod lexer;
 pub mod message;
 pub mod notes;
@@ -26,10 +27,12 @@ pub(crate) mod response_head;
 pub(crate) mod responses;
 pub(crate) mod secrets;
 pub(crate) mod spans;
+pub mod under_way;
 pub(crate) mod unframed;
 pub(crate) mod unparsed;
 pub(crate) mod value;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::http::Method;
@@ -37,6 +40,7 @@ pub(crate) use builder::{ExplainOptions, MessageBuilder};
 pub(crate) use message::{ContentFraming, ContentKind, Excerpt, Message, MessageError, Role};
 pub(crate) use notes::{NoteId, part};
 pub(crate) use spans::{Annotations, LineKind, MessageSpan, SpanKind};
+pub(crate) use under_way::{Awaited, UnderWay};
 pub(crate) use value::RedactOptions;
 
 use redact::Redactor;
@@ -50,6 +54,8 @@ pub struct Conversation {
     requests: RequestReplay,
     responses: ResponseReader,
     redactor: Redactor,
+    /// The last exchange whose request is under way and whose secrets are known so far.
+    learned: u64,
 }
 
 impl Conversation {
@@ -61,6 +67,7 @@ impl Conversation {
             requests: RequestReplay::new(&options),
             responses: ResponseReader::new(&options),
             redactor: Redactor::new(&options),
+            learned: 0,
             options,
         }
     }
@@ -89,6 +96,11 @@ impl Conversation {
     pub fn received(&mut self, bytes: &[u8], out: &mut Vec<Message>) {
         self.responses.has_requests = true;
         self.read(out, |this, out| this.requests.push(bytes, out));
+        // The server may respond before the content is complete, and the response may repeat what the head has.
+        if self.requests.in_content() && self.learned < self.requests.count {
+            self.learned = self.requests.count;
+            let _ = self.snapshot(Role::Request);
+        }
     }
 
     /// Adds `len` bytes of the client's content that were not recorded.
@@ -170,6 +182,27 @@ impl Conversation {
         }
     }
 
+    /// What is known so far of the message of this side that is under way, or of the bytes that no parser reads:
+    /// redacted, and with both ends of its content, as when it is complete.
+    pub fn snapshot(&mut self, role: Role) -> Option<Message> {
+        let margin = self.redactor.values.longest();
+        let mut message = self.under_way(role).map(|(builder, pending)| builder.snapshot(pending, margin))?;
+        self.redactor.redact(&mut message);
+        Some(message)
+    }
+
+    /// How far the message of this side that is under way has come: less work than [`Conversation::snapshot`].
+    pub fn progress(&self, role: Role) -> Option<Progress> {
+        self.under_way(role).map(|(builder, _)| builder.progress())
+    }
+
+    fn under_way(&self, role: Role) -> Option<(Cow<'_, MessageBuilder>, &[u8])> {
+        match role {
+            Role::Request => self.requests.under_way(),
+            Role::Response => self.responses.under_way(),
+        }
+    }
+
     /// Lets `read` append messages to `out`, and redacts them. Every message passes through here once, before the
     /// caller can read it.
     fn read(&mut self, out: &mut Vec<Message>, read: impl FnOnce(&mut Conversation, &mut Vec<Message>)) {
@@ -178,6 +211,21 @@ impl Conversation {
         // Only the new messages: a message that is redacted twice would add its stars to the secrets.
         out[first..].iter_mut().for_each(|message| self.redactor.redact(message));
     }
+}
+
+/// How far a message that is under way has come.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// Its exchange.
+    pub exchange: u64,
+    /// Its first byte, counted from the first byte of its side.
+    pub start: u64,
+    /// The byte after the last one that is kept at its front, counted likewise.
+    pub shown: u64,
+    /// It is no message: no parser reads its bytes.
+    pub is_unparsed: bool,
+    /// What it still needs.
+    pub under_way: UnderWay,
 }
 
 /// Bytes explained at once.

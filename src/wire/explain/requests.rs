@@ -14,6 +14,7 @@
 //! The parser reads the next request only after the response to the one before was sent. The replay therefore sends a
 //! response of its own at once; what the server really sent is read from its own bytes by `responses`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -45,7 +46,7 @@ pub(crate) struct RequestReplay {
     /// The bytes after the last request, which are not parsed.
     rest: Option<MessageBuilder>,
     /// Requests whose head is complete, or that were refused.
-    count: u64,
+    pub(crate) count: u64,
     /// The methods of requests by exchange, for the responses. The caller removes those that are no longer needed.
     pub(crate) methods: BTreeMap<u64, Method>,
     /// Nothing more is read as requests: one was refused, or was the last one.
@@ -72,6 +73,26 @@ impl RequestReplay {
     /// Whether a request has begun and is not complete.
     pub(crate) fn is_inside(&self) -> bool {
         self.builder.is_some() || (!self.pending.is_empty() && !self.ended)
+    }
+
+    /// Whether the head of a request is complete and its content is not.
+    pub(crate) fn in_content(&self) -> bool {
+        self.builder.is_some()
+    }
+
+    /// The request that is under way, or else the bytes after the last one; and the bytes of a framing line of it that
+    /// is not complete.
+    pub(crate) fn under_way(&self) -> Option<(Cow<'_, MessageBuilder>, &[u8])> {
+        match (&self.rest, &self.builder) {
+            (Some(rest), _) => Some((Cow::Borrowed(rest), &[])),
+            (None, Some(builder)) => Some((Cow::Borrowed(builder), &self.pending)),
+            // A head that is not complete.
+            (None, None) => self.is_inside().then(|| {
+                let place = (Role::Request, self.count + 1, self.at);
+                let head = MessageBuilder::new(&self.options, place, &self.pending, None);
+                (Cow::Owned(head), &[][..])
+            }),
+        }
     }
 
     /// Reads on.

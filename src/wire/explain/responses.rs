@@ -19,6 +19,7 @@
 //! without a length ends where the connection does (rule 8): it is complete only in [`ResponseReader::end`], and
 //! a cut looks like its end.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -106,6 +107,17 @@ impl ResponseReader {
     /// Whether bytes that come now are no longer read.
     pub(crate) fn is_ended(&self) -> bool {
         matches!(self.state, ResponseState::Ended)
+    }
+
+    /// The response that is under way, or else the bytes after the last one; and the bytes of a framing line of it that
+    /// is not complete.
+    pub(crate) fn under_way(&self) -> Option<(Cow<'_, MessageBuilder>, &[u8])> {
+        match (&self.rest, &self.builder) {
+            (Some(rest), _) => Some((Cow::Borrowed(rest), &[])),
+            (None, Some(builder)) => Some((Cow::Borrowed(builder), &self.pending)),
+            // A head that is not complete.
+            (None, None) => self.is_inside().then(|| (Cow::Owned(self.begin(&self.pending, None)), &[][..])),
+        }
     }
 
     /// Reads on; `methods` are those of the requests, by exchange.

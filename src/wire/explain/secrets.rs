@@ -31,6 +31,8 @@ pub(crate) const SHORTEST_OTHER: usize = 12;
 /// Most forms of values remembered for one connection. A browser needs a small part of this; a client that sends more
 /// would fill the memory or slow down the search.
 const VALUES: usize = 4096;
+/// Bytes of a value by which its first part is recognised: fewer of them tell nothing.
+const BEGINNING: usize = 4;
 /// Hashes are computed modulo this Mersenne prime, 2^61 − 1.
 ///
 /// It is large: two different values of n bytes have the same hash with a chance of about n in 2^61. It still fits
@@ -46,6 +48,10 @@ pub(crate) struct SecretValues {
     hashes: BTreeMap<usize, HashSet<u64>>,
     /// The number of hashes of all lengths, at most [`VALUES`].
     count: usize,
+    /// The hash of the first [`BEGINNING`] bytes of each value, and the length of the longest value that begins so: a
+    /// value of which only a part has come is recognised by it. More of its parts are not remembered, since they would
+    /// give it away.
+    beginnings: BTreeMap<u64, usize>,
     /// There were more values than are remembered.
     pub(crate) is_full: bool,
 }
@@ -53,7 +59,7 @@ pub(crate) struct SecretValues {
 impl SecretValues {
     pub(crate) fn new() -> SecretValues {
         let base = RandomState::new().hash_one(0) % (PRIME - 512) + 256;
-        SecretValues { base, hashes: BTreeMap::new(), count: 0, is_full: false }
+        SecretValues { base, hashes: BTreeMap::new(), count: 0, beginnings: BTreeMap::new(), is_full: false }
     }
 
     /// The bytes of memory of the hashes.
@@ -62,7 +68,7 @@ impl SecretValues {
         const HASH: usize = 16;
         /// A table of one length.
         const TABLE: usize = 128;
-        self.count * HASH + self.hashes.len() * TABLE
+        (self.count + self.beginnings.len()) * HASH + self.hashes.len() * TABLE
     }
 
     /// The length of the longest value.
@@ -82,6 +88,8 @@ impl SecretValues {
                 }
                 let hash = self.hash(form);
                 self.count += usize::from(self.hashes.entry(form.len()).or_default().insert(hash));
+                let longest = self.beginnings.entry(self.beginning(form)).or_default();
+                *longest = form.len().max(*longest);
             }
         }
     }
@@ -105,6 +113,21 @@ impl SecretValues {
             }
         }
         found
+    }
+
+    /// The number of bytes at the end that may be the first part of a remembered value, 0 if there are none.
+    pub(crate) fn first_part(&self, bytes: &[u8]) -> usize {
+        let from = bytes.len().saturating_sub(self.longest());
+        let last = (from..(bytes.len() + 1).saturating_sub(BEGINNING)).find(|&at| {
+            let longest = self.beginnings.get(&self.beginning(&bytes[at..]));
+            longest.is_some_and(|&longest| bytes.len() - at < longest)
+        });
+        last.map_or(0, |at| bytes.len() - at)
+    }
+
+    /// The hash of the first bytes.
+    fn beginning(&self, bytes: &[u8]) -> u64 {
+        self.hash(&bytes[..BEGINNING])
     }
 
     /// The polynomial hash of `bytes`: each byte is a coefficient, `base` is the variable.

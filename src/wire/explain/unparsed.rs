@@ -48,7 +48,7 @@ pub(crate) fn secrets(bytes: &[u8], redact: &RedactOptions) -> Vec<(usize, usize
             _ => {
                 in_pairs(text, redact, &mut found);
                 in_addresses(text, line == text, &mut found);
-                match in_field(text, redact, &mut found) {
+                match in_field(text, line == text, redact, &mut found) {
                     // The other field lines of a part do not change what its name says.
                     State::Ordinary if state == State::SecretPartHead => state,
                     next => next,
@@ -62,7 +62,7 @@ pub(crate) fn secrets(bytes: &[u8], redact: &RedactOptions) -> Vec<(usize, usize
 }
 
 /// A field line. Returns the state after it.
-fn in_field(text: &[u8], redact: &RedactOptions, found: &mut Vec<(usize, usize)>) -> State {
+fn in_field(text: &[u8], is_end: bool, redact: &RedactOptions, found: &mut Vec<(usize, usize)>) -> State {
     let is_token = |&b: &u8| grammar::is_tchar(b);
     let Some(colon) = text.iter().position(|&b| b == b':') else {
         let start = text.iter().position(is_token).unwrap_or(text.len());
@@ -84,10 +84,8 @@ fn in_field(text: &[u8], redact: &RedactOptions, found: &mut Vec<(usize, usize)>
         found.extend(secret.map(|span| (span.start as usize, span.end() as usize)));
         return State::SecretField;
     }
-    if name.eq_ignore_ascii_case(b"host")
-        && let Some(at) = text[colon..].iter().rposition(|&b| b == b'@')
-    {
-        found.push((colon + 1, colon + at));
+    if name.eq_ignore_ascii_case(b"host") {
+        found.extend(in_authority(&text[colon + 1..], is_end).map(|to| (colon + 1, colon + 1 + to)));
     }
     let (_, mut parameters) = field::parameters(&text[colon + 1..]);
     let mut is_secret = |(key, value): (&[u8], &[u8])| {
@@ -115,8 +113,22 @@ fn in_pairs(text: &[u8], redact: &RedactOptions, found: &mut Vec<(usize, usize)>
     }
 }
 
-/// `scheme://user:password@host` anywhere in a line. Where the bytes end in it (`is_end`), the `@` may not have come.
+/// How much of the authority of a Host field or of CONNECT is secret. Where the bytes end in it (`is_end`), the `@` may
+/// not have come; before a colon there is at most a user name.
+fn in_authority(text: &[u8], is_end: bool) -> Option<usize> {
+    let at = text.iter().rposition(|&b| b == b'@');
+    at.or_else(|| (is_end && text.contains(&b':')).then_some(text.len()))
+}
+
+/// `scheme://user:password@host` anywhere in a line, and the target of CONNECT. Where the bytes end in it (`is_end`), the
+/// `@` may not have come.
 fn in_addresses(text: &[u8], is_end: bool, found: &mut Vec<(usize, usize)>) {
+    const CONNECT: &[u8] = b"CONNECT ";
+    if let Some(target) = text.strip_prefix(CONNECT) {
+        let end = target.iter().position(|&b| b == b' ').unwrap_or(target.len());
+        let secret = in_authority(&target[..end], is_end && end == target.len());
+        found.extend(secret.map(|to| (CONNECT.len(), CONNECT.len() + to)));
+    }
     let starts = text.windows(3).enumerate().filter(|(_, window)| *window == b"://").map(|(at, _)| at + 3);
     for start in starts {
         let ends = |&b: &u8| b.is_ascii_whitespace() || matches!(b, b'/' | b'?' | b'#');
@@ -124,7 +136,8 @@ fn in_addresses(text: &[u8], is_end: bool, found: &mut Vec<(usize, usize)>) {
         let authority = &text[start..end];
         if let Some(at) = authority.iter().rposition(|&b| b == b'@') {
             found.push((start, start + at));
-        } else if is_end && end == text.len() && authority.contains(&b':') {
+        } else if is_end && end == text.len() {
+            // Some programs have a token in place of the user name, and no colon.
             found.push((start, end));
         }
     }
@@ -150,6 +163,11 @@ mod tests {
             ("GET http://a:bc@h/?key=x", "GET http://****@h/?key=*"),
             ("Host: ann:b@h\n", "Host:******@h\n"),
             ("Referer: http://h:80/ http://ann:b", "Referer: http://h:80/ http://*****"),
+            ("Host: a:8", "Host:****"),
+            ("Host: a:8\r", "Host: a:8\r"),
+            ("CONNECT ann:bc@h:1 HTTP/1.1\r\n", "CONNECT ******@h:1 HTTP/1.1\r\n"),
+            ("CONNECT ann:b", "CONNECT *****"),
+            ("Referer: http://tok", "Referer: http://***"),
             ("Cookie: theme=dark; n=b\r\nX: y", "Cookie: theme=****; n=*\r\nX: y"),
             ("\0 Cookie : a=b", "\0 Cookie : a=*"),
             ("authorization: Basic abc\r\n\tdef\r\nX: y", "authorization: Basic ***\r\n****\r\nX: y"),

@@ -3,6 +3,8 @@
 //! It runs in a thread of its own and has no effect on the server. If the reader of the events is slow, this thread
 //! waits for it; then recorders drop records and count them, and the events say how many.
 //!
+//! - Messages under way are reported as they grow, but not for each call: then a long upload would cost more than the
+//!   recording of it.
 //! - The open connections of all loops have a share of the memory. When it is full, none of them is followed further, as
 //!   after records that were dropped.
 //! - It is not known to which connections dropped records belonged. Connections that were open then are not followed
@@ -11,10 +13,10 @@
 //! - A client with two connections may be served by two loops, whose batches arrive in any order. Of all batches that
 //!   wait, the oldest is reported next.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::mpsc::RecvTimeoutError;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::wire::explain::ExplainOptions;
 use crate::wire::record::event::{EventKind, Tags, WireEvent};
@@ -28,6 +30,12 @@ const IDLE: Duration = Duration::from_millis(20);
 const BATCHES: usize = 16;
 /// Events that are passed on together at most, but for those of one record.
 const EVENTS: usize = 1024;
+/// Least time between two looks at the messages under way: a person sees no difference.
+const LOOK: Duration = Duration::from_millis(50);
+/// The part of its time, one in so many, that the thread needs for these looks at most: the records come first.
+const LOOK_SHARE: u32 = 10;
+/// Messages under way that are passed on together at most: each may have a head of the greatest length.
+const LOOKED_AT: usize = 16;
 /// Most connections that are not followed further and whose end is awaited. Those whose end was dropped would stay
 /// forever.
 const LOST: usize = 4096;
@@ -43,6 +51,8 @@ struct LoopRecords {
     live: BTreeMap<u64, LiveConnection>,
     /// Bytes of memory of these.
     live_size: usize,
+    /// Those of which records came since the last look at the messages under way.
+    changed: BTreeSet<u64>,
     /// Connections that are not followed further, and when they were accepted.
     lost: BTreeMap<u64, Duration>,
 }
@@ -56,6 +66,8 @@ pub struct Collector {
     start: Duration,
     /// The most bytes of memory of the open connections of one loop.
     most_live: usize,
+    /// When the next look at the messages under way is due.
+    next_look: Instant,
     /// One for each event loop that has not ended.
     loops: Vec<LoopRecords>,
 }
@@ -76,9 +88,11 @@ impl Collector {
             waiting: None,
             live: BTreeMap::new(),
             live_size: 0,
+            changed: BTreeSet::new(),
             lost: BTreeMap::new(),
         };
-        Collector { options, start, most_live, loops: receivers.into_iter().map(loop_records).collect() }
+        let next_look = Instant::now();
+        Collector { options, start, most_live, next_look, loops: receivers.into_iter().map(loop_records).collect() }
     }
 
     /// Calls `report` with the events of some batches, in the order in which they happened, until the server has ended
@@ -95,6 +109,9 @@ impl Collector {
                     return;
                 }
             }
+            if self.look(&mut events, &mut report).is_break() {
+                return;
+            }
             if is_idle && let Some(first) = self.loops.first_mut() {
                 // One loop is waited for, and only if none had a batch. Its batch is not reported at once: those that
                 // the others have by then may be older.
@@ -108,6 +125,31 @@ impl Collector {
                 events.clear();
             }
         }
+    }
+
+    /// Appends what is known of the messages under way that have changed: at most once for each of them in [`LOOK`],
+    /// however many calls there were.
+    fn look(
+        &mut self,
+        out: &mut Vec<WireEvent>,
+        report: &mut impl FnMut(&[WireEvent]) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let began = Instant::now();
+        if began < self.next_look {
+            return ControlFlow::Continue(());
+        }
+        for records in &mut self.loops {
+            for number in std::mem::take(&mut records.changed) {
+                records.update(number, |connection| connection.report_under_way(out));
+                if out.len() >= LOOKED_AT {
+                    report(out)?;
+                    out.clear();
+                }
+            }
+        }
+        let now = Instant::now();
+        self.next_look = now + LOOK.max((now - began) * (LOOK_SHARE - 1));
+        ControlFlow::Continue(())
     }
 
     /// Takes the batch that begins first of all that wait, with the index of its loop. Forgets loops that have ended.
@@ -179,15 +221,24 @@ impl LoopRecords {
 
     /// Appends the events of one record.
     fn explain(&mut self, record: &Record, bytes: &[u8], out: &mut Vec<WireEvent>) {
-        let Some(connection) = self.live.get_mut(&record.connection) else { return };
-        let before = connection.held_bytes();
-        if connection.explain(record, bytes, out) {
-            self.live_size = self.live_size - before + connection.held_bytes();
-        } else {
+        let number = record.connection;
+        self.changed.insert(number);
+        if self.update(number, |connection| connection.explain(record, bytes, out)) == Some(false)
             // Its number is never used again.
-            self.live.remove(&record.connection);
-            self.live_size -= before;
+            && let Some(ended) = self.live.remove(&number)
+        {
+            self.live_size -= ended.held_bytes();
+            self.changed.remove(&number);
         }
+    }
+
+    /// Lets `change` change a connection that is followed, and counts its memory anew.
+    fn update<T>(&mut self, number: u64, change: impl FnOnce(&mut LiveConnection) -> T) -> Option<T> {
+        let connection = self.live.get_mut(&number)?;
+        let before = connection.held_bytes();
+        let result = change(connection);
+        self.live_size = self.live_size - before + connection.held_bytes();
+        Some(result)
     }
 
     /// Follows no open connection further: records were dropped, or there is no memory for more.
@@ -195,6 +246,7 @@ impl LoopRecords {
         out.push(WireEvent::without_connection(EventKind::Lost { events: dropped, open: self.live.len() }));
         // The time of acceptance is kept, since the time of the end counts from it.
         let live = std::mem::take(&mut self.live);
+        self.changed.clear();
         self.lost.extend(live.iter().map(|(&number, connection)| (number, connection.accepted())));
         self.live_size = 0;
         while self.lost.len() > LOST {
@@ -211,7 +263,6 @@ mod tests {
     use crate::wire::record::memory::RecordMemory;
     use crate::wire::record::recorder::recorder;
     use std::sync::Arc;
-    use std::time::Instant;
 
     /// More than may ever wait.
     const TOO_MUCH: usize = 64 * 1024 * 1024;

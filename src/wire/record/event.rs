@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::http::{Status, date};
-use crate::wire::explain::{ContentKind, Message, NoteId, Role, message::count, notes::Side};
+use crate::wire::explain::{ContentKind, Message, NoteId, Role, UnderWay, message::count, notes::Side};
 
 /// Something that happened on a connection.
 #[derive(Clone, Debug)]
@@ -34,10 +34,11 @@ impl WireEvent {
         /// The entries in the tables of the history, the counts of the pointer, and what the allocator adds.
         const EVENT: usize = 160;
         let allocated = match &self.kind {
-            EventKind::Message(timed) => timed.held_bytes(),
-            EventKind::Accepted { .. } | EventKind::Received(_) | EventKind::Closed { .. } | EventKind::Lost { .. } => {
-                0
+            EventKind::Message(timed) | EventKind::UnderWay(timed) => timed.held_bytes(),
+            EventKind::Received(_, shown) | EventKind::Sent(_, shown) => {
+                shown.as_ref().map_or(0, |shown| size_of::<CallBytes>() + shown.bytes.len())
             }
+            EventKind::Accepted { .. } | EventKind::Closed { .. } | EventKind::Lost { .. } => 0,
         };
         EVENT + size_of::<WireEvent>() + allocated
     }
@@ -71,13 +72,38 @@ pub struct Call {
     pub requests: u64,
     /// Of a `recv`: how many TCP segments brought the bytes, if the kernel could be asked.
     pub segments: Option<u32>,
+    /// Of a sum: how many calls it has besides the first.
+    pub more: u64,
 }
 
 impl Call {
+    /// Adds the next call.
+    pub(crate) fn add(&mut self, next: &Call) {
+        self.more += 1 + next.more;
+        self.len += next.len;
+        self.when = next.when;
+        self.from_file |= next.from_file;
+        self.requests = self.requests.max(next.requests);
+        self.segments = self.segments.zip(next.segments).map(|(a, b)| a.saturating_add(b));
+    }
+
     /// The byte after the last one, counted from the first byte of its side.
     pub fn end(&self) -> u64 {
         self.at + self.len
     }
+}
+
+/// Bytes that a call moved of a message that is not complete after it, redacted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallBytes {
+    /// The first of them. None of those in the middle of long content.
+    pub bytes: Vec<u8>,
+    /// The call moved other bytes before them, of a message that is complete.
+    pub is_begun: bool,
+    /// The call moved more bytes after them.
+    pub is_cut: bool,
+    /// What the message still needs.
+    pub under_way: UnderWay,
 }
 
 /// What happened.
@@ -91,7 +117,11 @@ pub enum EventKind {
         moment: Duration,
     },
     /// A `recv` returned bytes.
-    Received(Call),
+    Received(Call, Option<Box<CallBytes>>),
+    /// A `send` or a `sendfile` took bytes.
+    Sent(Call, Option<Box<CallBytes>>),
+    /// What is known of a message that is not complete. It replaces the event before it of the same message.
+    UnderWay(Box<TimedMessage>),
     /// A message is complete, or invalid, or cut off.
     Message(Box<TimedMessage>),
     /// The connection has ended.
@@ -130,7 +160,7 @@ pub struct TimedMessage {
     pub calls: Vec<Call>,
     /// Of a response: the time from the last byte of the request to its own last byte.
     pub took: Option<Duration>,
-    /// Of a response: it began before the request was complete.
+    /// Of a response: it began before the request was complete. Of a request under way: its response has begun.
     pub early: bool,
     /// The time of day at its end.
     pub clock: String,

@@ -82,7 +82,7 @@ impl Exchange {
     /// The same, and the bytes that no parser has read.
     fn all(&self, role: Role) -> impl Iterator<Item = &TimedMessage> {
         self.messages.iter().filter_map(move |event| match &event.kind {
-            EventKind::Message(timed) if timed.message.role == role => Some(&**timed),
+            EventKind::Message(timed) | EventKind::UnderWay(timed) if timed.message.role == role => Some(&**timed),
             _ => None,
         })
     }
@@ -105,10 +105,16 @@ impl ConnectionHistory {
             match &stored.event.kind {
                 // It is repeated when the connection was forgotten; the last one counts.
                 EventKind::Accepted { .. } => found.accepted = Some(stored.event),
-                EventKind::Message(timed) => {
-                    // A request comes right before its own responses, so messages of an exchange follow each other.
+                EventKind::Message(timed) | EventKind::UnderWay(timed) => {
+                    // A request comes before its own responses, but what is known of later ones may come between.
                     let id = ExchangeId { connection, exchange: timed.message.exchange };
-                    match found.exchanges.last_mut().filter(|last| last.id == id) {
+                    match found
+                        .exchanges
+                        .iter_mut()
+                        .rev()
+                        .take_while(|later| later.id >= id)
+                        .find(|exchange| exchange.id == id)
+                    {
                         Some(exchange) => exchange.messages.push(stored.event),
                         None => found.exchanges.push(Exchange { id, messages: vec![stored.event] }),
                     }

@@ -9,27 +9,28 @@
 //! after 6: events 5, notices 6. A reader that has everything up to 4 gets 5 and 6.
 //! ```
 //!
+//! Of a message under way only the newest event is kept: it has all that those before it have, and the event of the
+//! complete message replaces it. A reader that is slow gets fewer of them.
+//!
 //! The limit is on the bytes that are really held. The connection whose first event is the oldest is forgotten first,
 //! also while it is open. If it then continues, its `accepted` is repeated, so that no reader gets a message of a
 //! connection without that.
 
 mod portion;
+mod state;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::wire::record::event::{EventKind, WireEvent};
+use crate::wire::record::event::WireEvent;
 use crate::wire::record::history::portion::PORTION_SHARE;
+use crate::wire::record::history::state::{CONNECTION, HistoryState};
 
 /// Most notices that are kept for readers that were away. A reader that missed some starts again.
 const NOTICES: usize = 4096;
 /// Bytes that a notice needs.
 const NOTICE: usize = 96;
-/// Bytes a connection needs in the tables.
-const CONNECTION: usize = 160;
-
 /// An event that is kept.
 #[derive(Clone, Debug)]
 pub struct StoredEvent {
@@ -94,35 +95,6 @@ pub struct HistoryStatus {
     pub paused: bool,
 }
 
-/// The events of one connection: their numbers, and the bytes they need.
-#[derive(Debug)]
-struct StoredConnection {
-    /// Rising. The lowest first number of all connections says which is forgotten next.
-    numbers: Vec<u64>,
-    size: usize,
-}
-
-#[derive(Debug, Default)]
-struct HistoryState {
-    /// The number given last.
-    last: u64,
-    /// By their numbers. Those of notices and of forgotten events are missing.
-    events: BTreeMap<u64, StoredEvent>,
-    /// By the number of the connection; 0 for events that concern none.
-    connections: BTreeMap<u64, StoredConnection>,
-    /// The `accepted` event of each connection that has not ended.
-    open: BTreeMap<u64, Arc<WireEvent>>,
-    /// By their numbers.
-    notices: BTreeMap<u64, HistoryItem>,
-    most_notices: usize,
-    /// The number of the last notice that was removed.
-    gone: u64,
-    /// Bytes that are held.
-    held: usize,
-    paused: bool,
-    ended: bool,
-}
-
 type StateGuard<'a> = MutexGuard<'a, HistoryState>;
 
 /// The history, shared by the wire thread and its readers.
@@ -174,7 +146,7 @@ impl History {
         let (mut dropped, most) = (Vec::new(), self.bound - self.bound / PORTION_SHARE);
         self.change(|state| {
             // The lock is taken once for all events, and the copies were made before it.
-            events.into_iter().for_each(|(event, size)| state.add(event, size));
+            events.into_iter().for_each(|(event, size)| state.add(event, size, &mut dropped));
             while state.held > most && state.forget_oldest(&mut dropped) {}
         });
         // Freed after the lock was released, so that no reader waits for the allocator.
@@ -278,113 +250,6 @@ impl History {
     /// The server has ended: no reader needs to wait any more.
     pub fn end(&self) {
         self.change(|state| state.ended = true);
-    }
-}
-
-impl HistoryState {
-    /// The number of the next event or notice: both are counted together.
-    fn next_number(&mut self) -> u64 {
-        self.last += 1;
-        self.last
-    }
-
-    /// Adds an event that needs `size` bytes, unless it is not to be kept.
-    fn add(&mut self, event: Arc<WireEvent>, size: usize) {
-        let number = event.connection;
-        // Open connections are followed also while recording is paused: they may continue after it.
-        let accepted = match event.kind {
-            EventKind::Accepted { .. } => {
-                // A number comes twice only if records were lost. Its memory is counted once.
-                if self.open.insert(number, Arc::clone(&event)).is_none() {
-                    self.held += CONNECTION;
-                }
-                None
-            }
-            EventKind::Closed { .. } => {
-                let accepted = self.open.remove(&number);
-                self.held -= if accepted.is_some() { CONNECTION } else { 0 };
-                accepted
-            }
-            EventKind::Lost { .. } => {
-                // Connections that were open then are not followed further.
-                self.held = self.held.saturating_sub(self.open.len() * CONNECTION);
-                self.open.clear();
-                None
-            }
-            _ => self.open.get(&number).map(Arc::clone),
-        };
-        // Nothing is stored, but the open connections above stay up to date.
-        if self.paused {
-            return;
-        }
-        let is_new = number > 0 && !self.connections.contains_key(&number);
-        match (&event.kind, accepted) {
-            (EventKind::Accepted { .. } | EventKind::Lost { .. }, _) => {}
-            // The end of a connection that was forgotten, or an event of one that was never known.
-            (EventKind::Closed { .. }, _) | (_, None) if is_new => return,
-            (_, Some(accepted)) if is_new => {
-                let size = accepted.held_bytes();
-                self.store(StoredEvent { event: accepted, repeated: true }, size);
-            }
-            _ => {}
-        }
-        self.store(StoredEvent { event, repeated: false }, size);
-    }
-
-    /// Keeps an event.
-    fn store(&mut self, stored: StoredEvent, size: usize) {
-        let number = self.next_number();
-        let connection = self.connections.entry(stored.event.connection).or_insert_with(|| {
-            self.held += CONNECTION;
-            StoredConnection { numbers: Vec::new(), size: CONNECTION }
-        });
-        connection.numbers.push(number);
-        // Counted for the connection too, so that all of it can be subtracted at once.
-        connection.size += size;
-        self.held += size;
-        self.events.insert(number, stored);
-    }
-
-    /// Forgets the connection of the first event, and moves its events to `dropped`. Returns whether there was one.
-    fn forget_oldest(&mut self, dropped: &mut Vec<StoredEvent>) -> bool {
-        let Some((_, first)) = self.events.first_key_value() else { return false };
-        let number = first.event.connection;
-        if let Some(connection) = self.connections.remove(&number) {
-            // The whole connection goes: half of its events would look like a connection that began later.
-            dropped.extend(connection.numbers.iter().filter_map(|number| self.events.remove(number)));
-            self.held = self.held.saturating_sub(connection.size);
-        }
-        if number > 0 {
-            self.notify(HistoryItem::Forgotten(number));
-        }
-        true
-    }
-
-    /// Keeps a notice, and removes the oldest if there are too many.
-    fn notify(&mut self, notice: HistoryItem) {
-        let number = self.next_number();
-        self.notices.insert(number, notice);
-        // Readers that need the removed notice must start again.
-        if self.notices.len() > self.most_notices
-            && let Some((gone, _)) = self.notices.pop_first()
-        {
-            self.gone = gone;
-        }
-    }
-
-    /// The latest connection from this address.
-    fn connection_of(&self, peer: SocketAddr) -> Option<u64> {
-        let is_peer =
-            |event: &WireEvent| matches!(event.kind, EventKind::Accepted { peer: other, .. } if other == peer);
-        // The latest first: a port may be used again by a later connection.
-        let open = self.open.iter().rev().find(|(_, event)| is_peer(event)).map(|(&number, _)| number);
-        // A short connection may have ended already.
-        open.or_else(|| {
-            let first = |stored: &StoredConnection| self.events.get(stored.numbers.first()?);
-            let mut stored = self.connections.iter().rev();
-            let found = stored.find(|(_, stored)| first(stored).is_some_and(|first| is_peer(&first.event)));
-            found.map(|(&number, _)| number)
-        })
     }
 }
 

@@ -15,78 +15,21 @@
 //! Several requests may come in one `recv`, complete before the first response is out. They are held back, and each is
 //! reported before its own response; otherwise a reader could not tell the exchanges apart.
 
+mod report;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crate::http::Status;
 use crate::service::OpenFile;
 use crate::wire::explain::{ContentKind, Conversation, ExplainOptions, Message, NoteId, Role};
-use crate::wire::record::event::{Call, CallBoundary, EventKind, Tags, TimedMessage, WireEvent, clock};
+use crate::wire::record::calls::CallLog;
+use crate::wire::record::event::{Call, EventKind, Tags, TimedMessage, WireEvent, clock};
+use crate::wire::record::live::report::Reported;
 use crate::wire::record::recorder::{Gap, Record, SocketEvent};
 
-/// Most calls that are remembered for one message; the others are only counted.
-const CALLS: usize = 1000;
 /// Most requests whose end is remembered until their responses are out.
 const WAITING: usize = 1024;
-
-/// The calls of one side that are still needed for messages.
-#[derive(Debug, Default)]
-struct CallLog {
-    /// The last call; number 0 before the first.
-    last: Call,
-    /// The first calls that the next message may need, in order.
-    remembered: VecDeque<Call>,
-}
-
-impl CallLog {
-    /// Adds a call. Returns it with its number and position.
-    fn add(&mut self, call: Call) -> Call {
-        let call = Call { number: self.last.number + 1, at: self.last.end(), ..call };
-        self.last = call;
-        // A body may come in a million calls. The first ones show the pattern; the others are only counted.
-        if self.remembered.len() < CALLS {
-            self.remembered.push_back(call);
-        }
-        call
-    }
-
-    /// Adds to a complete message the calls that moved it, and forgets those that no later message needs.
-    fn timed(&mut self, message: Message, clock: String) -> TimedMessage {
-        // Calls and messages are compared by positions on the same side, counted from its first byte.
-        let (start, end) = (message.start, message.end());
-        self.forget_before(start);
-        // Without any call remembered, the last one moved all of the message.
-        let first = self.remembered.front().map_or(self.last.number, |call| call.number);
-        let inside = self.remembered.iter().filter(|call| call.at > start && call.at < end);
-        let boundaries = inside
-            .map(|call| CallBoundary { at: call.at - start, call: call.number, from_file: call.from_file })
-            .collect();
-        // Calls may have moved bytes after the end of the message already.
-        let after = self.remembered.iter().filter(|call| call.at >= end).count() as u64;
-        let call_count = (self.last.number + 1).saturating_sub(first + after).max(1);
-        let mut calls: Vec<Call> = self.remembered.iter().copied().filter(|call| call.at < end).collect();
-        if let Some(known) = calls.last()
-            && (calls.len() as u64) < call_count
-        {
-            let (number, at) = (known.number + 1, known.end());
-            // The calls that were only counted become one: all bytes after the known ones.
-            calls.push(Call { number, at, len: self.last.end().saturating_sub(at), ..self.last });
-        }
-        // The next message may begin in the last call, also if that was only counted.
-        if self.last.number > self.remembered.back().map_or(0, |call| call.number) {
-            self.remembered.push_back(self.last);
-        }
-        self.forget_before(end);
-        TimedMessage { message, boundaries, call_count, calls, took: None, early: false, clock }
-    }
-
-    /// Forgets the calls whose bytes all lie before `position`.
-    fn forget_before(&mut self, position: u64) {
-        while self.remembered.get(1).is_some_and(|call| call.at <= position) {
-            self.remembered.pop_front();
-        }
-    }
-}
 
 /// The connection.
 #[derive(Debug)]
@@ -119,6 +62,10 @@ pub struct LiveConnection {
     latest: Duration,
     /// Bytes of content of the last request that were announced and never came.
     missing: u64,
+    /// The last exchange whose response began while its request was under way.
+    early: u64,
+    /// The messages under way, by [`Role`].
+    reported: [Reported; 2],
 }
 
 impl LiveConnection {
@@ -139,6 +86,8 @@ impl LiveConnection {
             tags: Tags::default(),
             latest: at,
             missing: 0,
+            early: 0,
+            reported: Default::default(),
         }
     }
 
@@ -174,10 +123,11 @@ impl LiveConnection {
             SocketEvent::ReceivedInPart { len, gaps } => self.received(*len, gaps, bytes, &mut messages, out),
             // Kept for the `recv` that follows in the record.
             SocketEvent::Segments(count) => self.segments = Some(*count),
-            SocketEvent::Sent(len) => self.sent(*len, None, bytes, &mut messages),
-            SocketEvent::SentInPart { len, gap } => self.sent(*len, Some(*gap), bytes, &mut messages),
-            SocketEvent::SentFile { file, from, len } => self.sent_file(file, *from, *len, &mut messages),
+            SocketEvent::Sent(len) => self.sent(*len, None, bytes, &mut messages, out),
+            SocketEvent::SentInPart { len, gap } => self.sent(*len, Some(*gap), bytes, &mut messages, out),
+            SocketEvent::SentFile { file, from, len } => self.sent_file(file, *from, *len, &mut messages, out),
             SocketEvent::Closed { reason } => {
+                [Role::Request, Role::Response].into_iter().for_each(|role| self.report_sum(role, out));
                 self.conversation.client_ended(&mut messages);
                 self.conversation.server_ended(&mut messages);
                 self.tell_messages(messages, out);
@@ -221,13 +171,22 @@ impl LiveConnection {
         let (when, segments) = (self.since_accepted(self.latest), self.segments.take());
         let call = self.received.add(Call { len: len as u64, when, requests, segments, ..Call::default() });
         self.tags.received(requests);
-        self.report(EventKind::Received(call), out);
+        let shown = self.call_bytes(Role::Request, call, messages.is_empty());
+        self.report_call(Role::Request, call, shown, out);
     }
 
     /// One `send`; `bytes` are those that do not lie in the gap.
-    fn sent(&mut self, len: usize, gap: Option<Gap>, bytes: &[u8], messages: &mut Vec<Message>) {
+    fn sent(
+        &mut self,
+        len: usize,
+        gap: Option<Gap>,
+        bytes: &[u8],
+        messages: &mut Vec<Message>,
+        out: &mut Vec<WireEvent>,
+    ) {
+        let exchange = self.conversation.answering();
         let when = self.since_accepted(self.latest);
-        self.sent.add(Call { len: len as u64, when, ..Call::default() });
+        let call = self.sent.add(Call { len: len as u64, when, ..Call::default() });
         let mut responses = Vec::new();
         let (first, last) = bytes.split_at(gap.map_or(bytes.len(), |gap| gap.at.min(bytes.len())));
         self.conversation.sent(first, &mut responses);
@@ -238,14 +197,24 @@ impl LiveConnection {
         if responses.iter().any(|message| message.status() == Status::REQUEST_TIMEOUT.code()) {
             // The response says that the request will never be complete. The request is reported before it.
             self.conversation.client_too_slow(messages);
+            self.tell_messages(std::mem::take(messages), out);
         }
+        self.report_sent(call, exchange, responses.is_empty(), out);
         messages.append(&mut responses);
     }
 
     /// One `sendfile`. Only the ends of the bytes are read again, as many as the conversation can use.
-    fn sent_file(&mut self, file: &OpenFile, from: u64, len: u64, messages: &mut Vec<Message>) {
+    fn sent_file(
+        &mut self,
+        file: &OpenFile,
+        from: u64,
+        len: u64,
+        messages: &mut Vec<Message>,
+        out: &mut Vec<WireEvent>,
+    ) {
+        let exchange = self.conversation.answering();
         let when = self.since_accepted(self.latest);
-        self.sent.add(Call { len, when, from_file: true, ..Call::default() });
+        let call = self.sent.add(Call { len, when, from_file: true, ..Call::default() });
         let (most_first, most_last) = self.conversation.window();
         // A file that cannot be read shows no bytes; the server closes the connection of the client.
         let first = file.read(from, len.min(most_first as u64)).unwrap_or_default();
@@ -253,6 +222,7 @@ impl LiveConnection {
         let tail = (len - first.len() as u64).min(most_last as u64);
         let last = file.read(from + len - tail, tail).unwrap_or_default();
         self.conversation.sent_file(len, (&first, &last), messages);
+        self.report_sent(call, exchange, messages.is_empty(), out);
     }
 
     fn tell_messages(&mut self, messages: Vec<Message>, out: &mut Vec<WireEvent>) {
@@ -357,9 +327,14 @@ mod tests {
         out.iter()
             .map(|event| match &event.kind {
                 EventKind::Accepted { .. } => "accepted".into(),
-                EventKind::Received(Call { number, len, requests, segments, .. }) => {
+                EventKind::Received(Call { number, len, requests, segments, .. }, _) => {
                     let segments = segments.map_or(String::new(), |count| format!(" in {count}"));
                     format!("recv {number} {len} {requests}{segments}")
+                }
+                EventKind::Sent(Call { number, len, .. }, _) => format!("send {number} {len}"),
+                EventKind::UnderWay(timed) => {
+                    let Message { role, exchange, under_way, .. } = &timed.message;
+                    format!("{} {exchange}: {}", role.name(), under_way.unwrap().sentence())
                 }
                 EventKind::Message(timed) if timed.message.is_unparsed() => {
                     format!("unparsed {} {}", timed.message.start, timed.message.len())
@@ -398,10 +373,13 @@ mod tests {
             [
                 "recv 1 81 3",
                 "request 1 [] 1 None",
+                "send 1 27",
                 "response 1 [] 1 Some(1)",
                 "request 2 [] 1 None",
+                "send 2 27",
                 "response 2 [] 1 Some(2)",
                 "request 3 [] 1 None",
+                "send 3 27",
                 "response 3 [] 1 Some(4)",
                 "closed PeerClosed 0",
             ]
@@ -424,6 +402,7 @@ mod tests {
                 "recv 2 22 2",
                 "request 1 [(8, 2)] 2 None",
                 "recv 3 24 1",
+                "send 1 54",
                 "response 1 [] 1 Some(2)",
                 "request 2 [(3, 3)] 2 None",
                 "response 2 [] 1 Some(1)",

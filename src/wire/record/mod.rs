@@ -4,6 +4,7 @@
 //! records of all loops and keeps a [`live`] connection for each, which makes [`event`]s of them. The terminal shows
 //! the events at once; the [`history`] keeps them for the browser.
 
+pub(crate) mod calls;
 pub mod collector;
 pub mod event;
 pub(crate) mod exchange;

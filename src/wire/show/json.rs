@@ -5,6 +5,7 @@
 //! | `accepted` | `peer`; `clock`: the time of day, UTC; `time`: milliseconds since 1970 |
 //! | `recv` | `call`: its number; `start`, `bytes`: what it brought; `requests` in it; `segments` of TCP, if known |
 //! | `send` | `call`, `start`, `bytes`: what a `send()` took; `from_file`: it was a `sendfile()` |
+//! | `recv`, `send` | also `calls`, if it is a sum: after a thousand calls of a message the next ones are summed up; `text`, `under_way`: the first bytes that it brought to a message that is not complete, as text, and what that needs |
 //! | `request`, `response` | see below |
 //! | `unparsed` | the same members, of bytes that no parser reads; `side`: `request` or `response` |
 //! | `closed` | `by`, `reason`; `note`, `sentence`, `section`: what it means; `unread`, `missing`: bytes |
@@ -49,7 +50,8 @@ use serde_json::{Value, json};
 
 use crate::http::Status;
 use crate::wire::explain::message::{LineKind, Message, MessageLine, Role, SpanKind};
-use crate::wire::record::event::{Call, EventKind, TimedMessage, WireEvent, clock, millis};
+use crate::wire::explain::under_way::UnderWay;
+use crate::wire::record::event::{Call, CallBytes, EventKind, TimedMessage, WireEvent, clock, millis};
 use crate::wire::show::sentences;
 use crate::wire::show::sentences::safe;
 
@@ -91,7 +93,7 @@ fn kind_value(event: &WireEvent) -> Value {
             let (clock, time) = (clock(*moment), millis(*moment));
             json!({"event": "accepted", "connection": connection, "peer": peer.to_string(), "clock": clock, "time": time})
         }
-        EventKind::Received(Call { number, at: start, len, requests, segments, .. }) => {
+        EventKind::Received(Call { number, at: start, len, requests, segments, more, .. }, shown) => {
             let mut object = json!({
                 "event": "recv", "connection": connection, "at": at, "call": number, "start": start, "bytes": len,
                 "requests": requests,
@@ -99,9 +101,16 @@ fn kind_value(event: &WireEvent) -> Value {
             if let Some(segments) = segments {
                 object["segments"] = json!(segments);
             }
-            object
+            with_call_bytes(object, *more, shown)
         }
-        EventKind::Message(timed) => message_value(connection, at, timed),
+        EventKind::Sent(Call { number, at: start, len, from_file, more, .. }, shown) => {
+            let object = json!({
+                "event": "send", "connection": connection, "at": at, "call": number, "start": start, "bytes": len,
+                "from_file": from_file,
+            });
+            with_call_bytes(object, *more, shown)
+        }
+        EventKind::Message(timed) | EventKind::UnderWay(timed) => message_value(connection, at, timed),
         EventKind::Closed { note, side, reason, unread, missing } => {
             // Number and text of the note: the browser shows the long text, a program compares the number.
             let id = note.0;
@@ -118,6 +127,27 @@ fn kind_value(event: &WireEvent) -> Value {
         }
         EventKind::Lost { events, open } => json!({"event": "dropped", "dropped": events, "open": open}),
     }
+}
+
+/// The event of a call with the bytes that it brought to a message that is not complete.
+fn with_call_bytes(mut object: Value, more: u64, shown: &Option<Box<CallBytes>>) -> Value {
+    if more > 0 {
+        object["calls"] = json!(1 + more);
+    }
+    if let Some(shown) = shown {
+        object["text"] = json!(safe(&shown.bytes));
+        object["under_way"] = under_way_value(&shown.under_way);
+    }
+    object
+}
+
+fn under_way_value(under_way: &UnderWay) -> Value {
+    let UnderWay { awaits, arrived, promised } = under_way;
+    let mut object = json!({"awaits": awaits.word(), "sentence": under_way.sentence(), "arrived": arrived});
+    if let Some(promised) = promised {
+        object["promised"] = json!(promised);
+    }
+    object
 }
 
 /// A message with all that is known about it. `at` is the moment at which it was complete.
@@ -153,6 +183,9 @@ fn message_value(connection: u64, at: f64, timed: &TimedMessage) -> Value {
         "octets": {"first": STANDARD.encode(&kept.first), "gap": kept.gap, "last": STANDARD.encode(&kept.last)},
         "from_file": message.from_file, "hidden": message.hidden, "masked": message.masked,
     });
+    if let Some(under_way) = &message.under_way {
+        object["under_way"] = under_way_value(under_way);
+    }
     // Calls are arrays and not objects: a large upload has hundreds of them, and a page keeps them all.
     match message.role {
         Role::Request => {

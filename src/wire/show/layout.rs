@@ -248,6 +248,11 @@ impl<'a> WrappedLine<'a> {
         self.used += text.width();
     }
 
+    /// Columns that are left of `most` on this line, or of those of the terminal if it has fewer.
+    pub(crate) fn columns_left(&self, most: usize) -> usize {
+        self.options.columns.min(most).saturating_sub(self.used)
+    }
+
     /// Appends text that should stay on one line, with the spaces before it. If it does not fit, it goes to a
     /// new line as a whole; only if that is too short as well, it is wrapped between words.
     pub(crate) fn push_unit(&mut self, style: &str, text: &str) {

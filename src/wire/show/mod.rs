@@ -7,6 +7,7 @@
 
 pub mod json;
 pub mod layout;
+pub(crate) mod lines;
 pub mod rows;
 pub(crate) mod sentences;
 pub mod terminal;

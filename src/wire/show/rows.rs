@@ -29,12 +29,20 @@ const DUMP_BYTES: usize = 16;
 /// Decides whether a note is shown, for notes that nearly every message has.
 type ShowNote<'a> = &'a mut dyn FnMut(NoteId) -> bool;
 
-/// The rows of a message; with all of its content, if `full`.
-pub(crate) fn message_rows(timed: &TimedMessage, full: bool, ascii: bool, show_note: ShowNote<'_>) -> Vec<MessageRow> {
+/// The rows of a message from this byte on; with all of its content, if `full`.
+pub(crate) fn message_rows(
+    timed: &TimedMessage,
+    from: u64,
+    full: bool,
+    ascii: bool,
+    show_note: ShowNote<'_>,
+) -> Vec<MessageRow> {
     let message = &timed.message;
     let builder = RowBuilder { timed, message, ascii };
     let mut rows = Vec::new();
-    for line in &message.lines {
+    for line in message.lines.iter().filter(|line| line.start + line.len > from) {
+        let start = line.start.max(from);
+        let line = &MessageLine { start, len: line.start + line.len - start, ..*line };
         let is_content = matches!(line.kind, LineKind::Body | LineKind::ChunkData);
         // A body without chunks has no structure to show, and the sentence below the rows gives its length.
         if line.kind == LineKind::Body && !full {
@@ -234,7 +242,7 @@ pub fn html_page(events: &[WireEvent]) -> String {
     let messages = events.iter().filter_map(|event| match &event.kind {
         EventKind::Message(timed) => {
             // A page is read in any order, so every note is there every time.
-            let rows = message_rows(timed, true, false, &mut |_| true);
+            let rows = message_rows(timed, 0, true, false, &mut |_| true);
             Some((&timed.message, arrow(timed.message.role).0, story(timed), rows))
         }
         _ => None,

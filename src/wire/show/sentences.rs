@@ -66,6 +66,11 @@ pub(crate) fn story(timed: &TimedMessage) -> String {
     let message = &timed.message;
     match message.role {
         _ if message.is_unparsed() => String::new(),
+        role if message.framing.is_none()
+            && let Some(under_way) = message.under_way =>
+        {
+            format!("A {} has begun: {}.", role.name(), under_way.sentence())
+        }
         Role::Request => request_story(timed),
         Role::Response if message.status() == Status::CONTINUE.code() => {
             "The server first says 100: go on, send the body.".into()
@@ -144,6 +149,8 @@ pub(crate) fn received_in(timed: &TimedMessage) -> Option<(String, String)> {
         (_, None, Some(second)) if second.at < message.start + message.head_end => "cut in head",
         (_, None, Some(_)) => "cut in body",
         (Some(_), None, None) => "cut off",
+        // More of it may come.
+        (None, None, None) if message.under_way.is_some() => return None,
         (None, None, None) if segments.is_some() => "segments",
         (None, None, None) => "whole",
     };
@@ -187,7 +194,9 @@ pub(crate) fn end_of_message(message: &Message) -> Option<(String, String, Strin
         let bold = format!("{how} at byte {}: {}", error.at, note.long);
         return Some((bold, String::new(), note.section.into(), error.note.0));
     }
-    let framing = message.framing?;
+    let Some(framing) = message.framing else {
+        return Some((capitalize(&message.under_way?.sentence()), String::new(), String::new(), NoteId::NONE.0));
+    };
     // The fact is bold, its reason is not: "body: 5 bytes" and ", because Content-Length: 5".
     let sentence = capitalize(&message.framing_sentence()?);
     let (bold, because) = sentence.split_at(sentence.find(", because").unwrap_or(sentence.len()));
@@ -248,15 +257,16 @@ pub(crate) fn timeline(event: &WireEvent) -> Vec<TimelineStep> {
             let what = format!("closed by the {}: {}", side.name(), note.note().short);
             vec![step(Some(event.at), &what, "quiet")]
         }
-        EventKind::Message(timed) if timed.message.is_unparsed() => Vec::new(),
-        EventKind::Message(timed) => {
+        EventKind::Message(timed) | EventKind::UnderWay(timed) if timed.message.is_unparsed() => Vec::new(),
+        EventKind::Message(timed) | EventKind::UnderWay(timed) => {
             let message = &timed.message;
             let end = match message.error {
                 Some(error) if error.cut_off => "no more came",
                 Some(_) => "parsing stops",
                 None => "body complete",
             };
-            let has_end = message.error.is_some() || message.content_len() > 0;
+            let is_complete = message.under_way.is_none();
+            let has_end = is_complete && (message.error.is_some() || message.content_len() > 0);
             match message.role {
                 Role::Request => vec![
                     step(timed.began(), "first byte", "quiet"),
@@ -269,11 +279,11 @@ pub(crate) fn timeline(event: &WireEvent) -> Vec<TimelineStep> {
                 }
                 Role::Response => vec![
                     step(timed.began(), "response starts", "server works"),
-                    step(timed.ended(), "response sent", "sending"),
+                    step(timed.ended().filter(|_| is_complete), "response sent", "sending"),
                 ],
             }
         }
-        EventKind::Received(_) | EventKind::Lost { .. } => Vec::new(),
+        EventKind::Received(..) | EventKind::Sent(..) | EventKind::Lost { .. } => Vec::new(),
     };
     steps.into_iter().flatten().collect()
 }
@@ -308,6 +318,23 @@ pub(crate) fn note_beside(message: &Message, line: &MessageLine) -> (NoteId, Opt
             (NoteId::NONE, Some(format!("{} of body{how}", byte_count(line.len))))
         }
         _ => (line.note, None),
+    }
+}
+
+/// How much was lost, and the consequence for connections that were open: with a gap in its bytes, a connection
+/// cannot be explained any further, so only its end is shown.
+pub(crate) fn lost_sentence(events: u64, open: usize) -> String {
+    if events == 0 {
+        let open = count(open as u64, "open connection");
+        return format!("no memory for the bytes of {open}: told no further");
+    }
+    let events = count(events, "event");
+    match open {
+        0 => format!("{events} not shown"),
+        open => {
+            let open = count(open as u64, "open connection");
+            format!("{events} not shown: too many at once. Of {open} only the end will be shown")
+        }
     }
 }
 

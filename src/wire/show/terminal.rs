@@ -7,11 +7,7 @@
 //!    GET /hel┊2┊lo.txt HTTP/1.1\r\n    request line: give me this      9112 §3
 //! ```
 //!
-//! and in the format [`ViewFormat::Line`], one line for each exchange:
-//!
-//! ```text
-//! c4.1 00:23:48 GET /hello.txt 200  44>198 B  0.4 ms  4 recv  cut
-//! ```
+//! The format [`ViewFormat::Line`] has a module of its own, [`lines`](crate::wire::show::lines).
 //!
 //! A field is explained the first time it appears in a session, then only shown: otherwise the view is
 //! unreadable after three requests. No meaning depends on colour alone.
@@ -22,13 +18,15 @@ use std::time::Duration;
 use unicode_width::UnicodeWidthStr;
 
 use crate::service::text::visible;
-use crate::wire::explain::message::{Message, Role, SpanKind, byte_count, count};
+use crate::wire::explain::message::{Message, Role, byte_count, count};
 use crate::wire::explain::notes::NoteId;
-use crate::wire::record::event::{Call, EventKind, TimedMessage, WireEvent, clock};
+use crate::wire::record::event::{Call, CallBytes, EventKind, TimedMessage, WireEvent, clock};
 use crate::wire::show::json;
 use crate::wire::show::layout::{Layout, ViewFormat, ViewOptions, WIDEST, WrappedLine, ansi};
 use crate::wire::show::layout::{arrow, format_duration, short_section, with_signs};
+use crate::wire::show::lines::ExchangeLines;
 use crate::wire::show::rows::message_rows;
+use crate::wire::show::sentences::lost_sentence;
 
 /// Columns before the continuation of a line that begins with a time.
 const AFTER_TIME: usize = 14;
@@ -36,9 +34,6 @@ const AFTER_TIME: usize = 14;
 const AFTER_SIGN: usize = 5;
 /// Connections whose headers are remembered. Their ends may be lost, so beyond this the oldest is dropped.
 const HEADERS: usize = 4096;
-/// Requests that may wait for their responses in the format of one line; beyond this the oldest is dropped.
-const PENDING: usize = 4096;
-
 /// The view in a terminal, for one session. It writes nothing itself: it appends text to a string, and the
 /// program prints that. It remembers which notes have been shown already.
 #[derive(Debug)]
@@ -50,36 +45,26 @@ pub struct Terminal {
     current: Option<u64>,
     /// Connection number to client and time, for the header of each connection.
     headers: BTreeMap<u64, String>,
-    /// Requests without a response yet, by connection and exchange, for [`ViewFormat::Line`]. An exchange is printed
-    /// when its response is complete, or when its connection ends without one.
-    pending: BTreeMap<(u64, u64), PendingRequest>,
-}
-
-/// The facts about a request that the line of its exchange will show.
-#[derive(Debug)]
-struct PendingRequest {
-    /// Method and target.
-    title: String,
-    /// Bytes of the message, head and content.
-    bytes: u64,
-    /// `recv()` calls that brought it.
-    calls: u64,
-    /// Whether another call began inside it.
-    is_cut: bool,
+    /// For [`ViewFormat::Line`].
+    lines: ExchangeLines,
+    /// Requests that were shown before they were complete, because their responses came first: the number of bytes, by
+    /// connection and exchange.
+    begun: BTreeMap<(u64, u64), u64>,
 }
 
 impl Terminal {
     /// A view that has explained nothing yet.
     pub fn new(options: ViewOptions) -> Terminal {
-        let (explained, headers, pending) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
-        Terminal { options, explained, current: None, headers, pending }
+        let (explained, headers, begun) = Default::default();
+        let lines = ExchangeLines::new(options.ascii);
+        Terminal { options, explained, current: None, headers, lines, begun }
     }
 
     /// Appends an event as text.
     pub fn push_event(&mut self, event: &WireEvent, out: &mut String) {
         match self.options.format {
             ViewFormat::Json => json::push_line(out, &json::event_value(event)),
-            ViewFormat::Line => self.push_in_lines(event, out),
+            ViewFormat::Line => self.lines.push_event(event, out),
             ViewFormat::Head | ViewFormat::Full => self.push_in_detail(event, out),
         }
     }
@@ -87,6 +72,12 @@ impl Terminal {
     /// Appends an event in the formats [`ViewFormat::Head`] and [`ViewFormat::Full`].
     fn push_in_detail(&mut self, event: &WireEvent, out: &mut String) {
         let connection = event.connection;
+        // Of what is under way the lines of the calls tell enough, unless a response comes before the rest.
+        if let EventKind::UnderWay(timed) = &event.kind
+            && (!timed.early || self.begun.contains_key(&(connection, timed.message.exchange)))
+        {
+            return;
+        }
         if let EventKind::Accepted { peer, moment } = &event.kind {
             self.headers.insert(connection, format!("{peer} ── accepted {}", clock(*moment)));
             // Connections are numbered in their order, so the first one is the oldest.
@@ -100,8 +91,12 @@ impl Terminal {
         }
         match &event.kind {
             EventKind::Accepted { .. } => {}
-            EventKind::Received(call) => self.push_received(event.at, call, out),
-            EventKind::Message(timed) => self.push_message(connection, timed, out),
+            EventKind::Received(call, shown) => self.push_call(event.at, "recv()", call, shown.as_deref(), out),
+            EventKind::Sent(call, shown) => {
+                let name = if call.from_file { "sendfile()" } else { "send()" };
+                self.push_call(event.at, name, call, shown.as_deref(), out);
+            }
+            EventKind::Message(timed) | EventKind::UnderWay(timed) => self.push_message(connection, timed, out),
             EventKind::Closed { note, side, missing, .. } => {
                 out.push('\n');
                 let mut line = self.start_timed_line(event.at, "closed", 9, out);
@@ -111,6 +106,7 @@ impl Terminal {
                 line.push_unit(ansi::DIM, &format!("  {}", short_section(note.section, self.options.ascii)));
                 out.push_str("\n\n");
                 self.headers.remove(&connection);
+                self.begun.retain(|begun, _| begun.0 != connection);
                 // The next event belongs to another connection, or to none.
                 self.current = None;
             }
@@ -124,21 +120,49 @@ impl Terminal {
         }
     }
 
-    /// Appends a line about a `recv()` call: `+2.2 ms  recv() #1  8 bytes  (1 TCP segment)`.
-    fn push_received(&self, at: Duration, call: &Call, out: &mut String) {
-        let Call { number, len, requests, segments, .. } = *call;
+    /// Appends a line about a call: `+2.2 ms  recv() #1  8 bytes  (1 TCP segment)`. If a message is not complete with it,
+    /// the line goes on with the bytes of that and with what is missing: `GET /hel  (blank line not seen yet)`.
+    fn push_call(&self, at: Duration, name: &str, call: &Call, shown: Option<&CallBytes>, out: &mut String) {
+        let Call { number, len, requests, segments, more, .. } = *call;
         // Each fact is a unit: broken in the middle, "2 TCP" would end one line and "segments" begin the next.
-        let mut line = self.start_timed_line(at, "recv()", 11, out);
-        line.push_unit(ansi::PLAIN, &format!(" #{number}  {}", byte_count(len)));
+        let mut line = self.start_timed_line(at, name, 11, out);
+        let last = if more > 0 { format!(" to #{}", number + more) } else { String::new() };
+        line.push_unit(ansi::PLAIN, &format!(" #{number}{last}  {}", byte_count(len)));
         if let Some(segments) = segments {
-            let one = if segments > 1 { ", one recv()" } else { "" };
+            let one = if segments > 1 && more == 0 { ", one recv()" } else { "" };
             let segments = count(u64::from(segments), "TCP segment");
             line.push_unit(ansi::PLAIN, &format!("  ({segments}{one})"));
         }
-        if requests > 1 {
+        if requests > 1 && more == 0 {
             line.push_unit(ansi::MARK, &format!("  {requests} requests together in one recv()"));
         }
+        if let Some(shown) = shown {
+            let sentence = format!("  ({})", shown.under_way.sentence());
+            let text = self.call_text(shown, line.columns_left(WIDEST).saturating_sub(sentence.width() + 2));
+            if !text.is_empty() {
+                line.push_unit(ansi::SENTENCE, &format!("  {text}"));
+            }
+            line.push_unit(ansi::DIM, &sentence);
+        }
         out.push('\n');
+    }
+
+    /// The bytes of a call in one line, in so many columns, or in a line of their own if these are too few.
+    fn call_text(&self, shown: &CallBytes, beside: usize) -> String {
+        /// In fewer columns nothing is recognised.
+        const FEWEST: usize = 24;
+        if shown.bytes.is_empty() {
+            return String::new();
+        }
+        let more = with_signs("…", self.options.ascii);
+        let mut text = if shown.is_begun { more.clone() } else { String::new() };
+        text += &visible(&shown.bytes, self.options.ascii);
+        let columns = if beside >= FEWEST { beside } else { self.options.columns.min(WIDEST) - AFTER_TIME };
+        if shown.is_cut || text.width() > columns {
+            while text.width() + more.width() > columns && text.pop().is_some() {}
+            text += &more;
+        }
+        text
     }
 
     /// Begins a line with the time since the connection was accepted, right-aligned in `width` columns, and the event.
@@ -163,23 +187,49 @@ impl Terminal {
         out.push('\n');
     }
 
-    /// Appends a message: a line with its name, its rows, and the sentences about it.
+    /// Appends a message: a line with its name, its rows, and the sentences about it. Of a request that was shown before
+    /// it was complete, only the rest.
     fn push_message(&mut self, connection: u64, timed: &TimedMessage, out: &mut String) {
-        let ascii = self.options.ascii;
         let message = &timed.message;
-        let is_request = message.role == Role::Request;
-        if is_request {
+        let key = (connection, message.exchange);
+        let is_request = message.role == Role::Request && !message.is_unparsed();
+        let from = if is_request { self.begun.remove(&key) } else { None };
+        if message.under_way.is_some() {
+            self.begun.insert(key, message.len());
+            // Their ends may be lost.
+            if self.begun.len() > HEADERS {
+                self.begun.pop_first();
+            }
+        }
+        if message.role == Role::Request {
             out.push('\n');
         }
+        self.push_name(connection, timed, from, out);
+        let (full, ascii) = (self.options.format == ViewFormat::Full, self.options.ascii);
+        // The full format shows every note every time: it is read in pieces, or searched.
+        let from = from.unwrap_or(0);
+        let rows = message_rows(timed, from, full, ascii, &mut |note| full || self.explained.insert(note));
+        Layout::new(self.options, &rows).push(&rows, out);
+        self.push_sentences(message, out);
+    }
+
+    /// Appends the line with the name of a message, or of the rest of it from this byte on.
+    fn push_name(&self, connection: u64, timed: &TimedMessage, from: Option<u64>, out: &mut String) {
+        let (message, ascii) = (&timed.message, self.options.ascii);
         let (arrow, color) = arrow(message.role);
         // A message of a file has no connection.
         let prefix = if connection > 0 { format!("c{connection}.") } else { String::new() };
         let mut line = WrappedLine::new(self.options, AFTER_SIGN, out);
         line.push(color, &with_signs(&format!("{arrow} "), ascii));
-        let what = if message.is_unparsed() { "not parsed" } else { message.role.name() };
+        let what = match (message.is_unparsed(), from) {
+            (true, _) => "not parsed",
+            (_, Some(_)) => "the rest of the request",
+            _ => message.role.name(),
+        };
         line.push(ansi::BOLD, &format!("{prefix}{} {what}", message.exchange));
-        line.push_unit(ansi::DIM, &format!("  {}", byte_count(message.len())));
-        if is_request && !timed.boundaries.is_empty() {
+        let so_far = if message.under_way.is_some() { " so far" } else { "" };
+        line.push_unit(ansi::DIM, &format!("  {}{so_far}", byte_count(message.len() - from.unwrap_or(0))));
+        if message.role == Role::Request && !timed.boundaries.is_empty() {
             let pieces = format!("  in {} pieces, cut at the ┊ marks", timed.boundaries.len() + 1);
             line.push_unit(ansi::MARK, &with_signs(&pieces, ascii));
         }
@@ -188,12 +238,6 @@ impl Terminal {
             line.push_unit(ansi::DIM, &format!("  {took} after the last byte of the request"));
         }
         out.push('\n');
-
-        let full = self.options.format == ViewFormat::Full;
-        // The full format shows every note every time: it is read in pieces, or searched.
-        let rows = message_rows(timed, full, ascii, &mut |note| full || self.explained.insert(note));
-        Layout::new(self.options, &rows).push(&rows, out);
-        self.push_sentences(message, out);
     }
 
     /// The sentences about the whole message: how it ends, what is missing or hidden, what is wrong.
@@ -217,79 +261,12 @@ impl Terminal {
         if message.hidden {
             push(ansi::SENTENCE, "= body hidden: it may repeat a secret of the request that was not kept", "");
         }
+        if let (None, Some(under_way)) = (message.framing, message.under_way) {
+            push(ansi::SENTENCE, &format!("= {}", under_way.sentence()), "");
+        }
         if let Some(error) = message.error {
             let note = error.note.note();
             push(ansi::ERROR, &format!("! byte {}: {}", error.at, note.long), note.section);
-        }
-    }
-
-    /// Appends the lines of all exchanges that end with this event.
-    fn push_in_lines(&mut self, event: &WireEvent, out: &mut String) {
-        match &event.kind {
-            EventKind::Message(timed) if timed.message.is_unparsed() => {}
-            EventKind::Message(timed) => self.push_exchange(event.connection, timed, out),
-            EventKind::Closed { reason, .. } => {
-                // These requests will have no response: the reason of the close stands in its place.
-                let mut left = self.pending.split_off(&(event.connection, 0));
-                self.pending.append(&mut left.split_off(&(event.connection + 1, 0)));
-                for ((connection, exchange), request) in left {
-                    let PendingRequest { title, bytes, .. } = request;
-                    out.push_str(&format!("c{connection}.{exchange} {title} -  {bytes}>0 B  {reason}\n"));
-                }
-            }
-            EventKind::Lost { events, open } => out.push_str(&format!("... {}\n", lost_sentence(*events, *open))),
-            EventKind::Accepted { .. } | EventKind::Received(_) => {}
-        }
-    }
-
-    /// Remembers a request, or appends the line of the exchange that a response completes.
-    fn push_exchange(&mut self, connection: u64, timed: &TimedMessage, out: &mut String) {
-        let message = &timed.message;
-        let (key, bytes) = ((connection, message.exchange), message.len());
-        // The parts of a broken first line are empty, and the title is short; it is never text that was not sent.
-        let part = |kind| visible(message.part(kind), self.options.ascii);
-        if message.role == Role::Request {
-            let title = format!("{} {}", part(SpanKind::Method), visible(message.target(), self.options.ascii));
-            let is_cut = !timed.boundaries.is_empty();
-            self.pending.insert(key, PendingRequest { title, bytes, calls: timed.call_count, is_cut });
-            if self.pending.len() > PENDING {
-                self.pending.pop_first();
-            }
-            return;
-        }
-        // The exchange goes on until its final response.
-        if message.is_interim() {
-            return;
-        }
-        // The request is unknown if it was dropped above, or if recording began between the two.
-        let unknown = || PendingRequest { title: "-".into(), bytes: 0, calls: 0, is_cut: false };
-        let request = self.pending.remove(&key).unwrap_or_else(unknown);
-        // Whole seconds are enough in a list; the clock is empty for a message of a file.
-        let clock = timed.clock.get(..8).unwrap_or_default();
-        let took = timed.took.map(|took| format!("  {}", format_duration(took))).unwrap_or_default();
-        let cut = if request.is_cut { "  cut" } else { "" };
-        let broken = if message.error.is_some() { "  broken" } else { "" };
-        let PendingRequest { title, bytes: request_bytes, calls, .. } = request;
-        let (exchange, status) = (message.exchange, part(SpanKind::Status));
-        out.push_str(&format!(
-            "c{connection}.{exchange} {clock} {title} {status}  {request_bytes}>{bytes} B{took}  {calls} recv{cut}{broken}\n"
-        ));
-    }
-}
-
-/// How much was lost, and the consequence for connections that were open: with a gap in its bytes, a connection
-/// cannot be explained any further, so only its end is shown.
-fn lost_sentence(events: u64, open: usize) -> String {
-    if events == 0 {
-        let open = count(open as u64, "open connection");
-        return format!("no memory for the bytes of {open}: told no further");
-    }
-    let events = count(events, "event");
-    match open {
-        0 => format!("{events} not shown"),
-        open => {
-            let open = count(open as u64, "open connection");
-            format!("{events} not shown: too many at once. Of {open} only the end will be shown")
         }
     }
 }

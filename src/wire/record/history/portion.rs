@@ -1,6 +1,7 @@
 //! What a reader of the history gets at once: bounded in items and in bytes.
 
-use crate::wire::record::history::{HistoryItem, HistoryReader, HistoryState, StoredEvent};
+use crate::wire::record::history::state::HistoryState;
+use crate::wire::record::history::{HistoryItem, HistoryReader, StoredEvent};
 
 /// Most items handed to a reader at once.
 /// They are collected under the lock, for which the wire thread may wait.

@@ -3,6 +3,7 @@
 use crate::http::Limits;
 use crate::wire::explain::builder::ExplainOptions;
 use crate::wire::explain::value::RedactOptions;
+use crate::wire::record::event::EventKind;
 use crate::wire::record::history::*;
 use crate::wire::record::live::LiveConnection;
 use crate::wire::record::recorder::{Record, SocketEvent};
@@ -58,8 +59,10 @@ fn words(history: &History, since: u64) -> Vec<String> {
                     HistoryItem::Event(stored) => {
                         let word = match &stored.event.kind {
                             EventKind::Accepted { .. } => "accepted",
-                            EventKind::Received(_) => "recv",
+                            EventKind::Received(..) => "recv",
+                            EventKind::Sent(..) => "send",
                             EventKind::Message(timed) => timed.message.role.name(),
+                            EventKind::UnderWay(_) => "under way",
                             EventKind::Closed { .. } => "closed",
                             EventKind::Lost { .. } => "lost",
                         };
@@ -84,11 +87,11 @@ fn events_are_numbered_and_read_from_any_number_on() {
     let mut line = TestConnection::accepted(&history, 1);
     line.exchange(&history);
     line.close(&history);
-    assert_eq!(words(&history, 0), ["accepted 1", "recv 1", "request 1", "response 1", "closed 1"]);
-    assert_eq!(words(&history, 3), ["response 1", "closed 1"]);
-    assert_eq!(history.status(), HistoryStatus { first: 1, last: 5, connections: 1, paused: false });
-    assert_eq!(history.connection(1).iter().map(|(number, _)| *number).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
-    assert!(history.connection(2).is_empty() && history.reaches(5) && !history.reaches(6));
+    assert_eq!(words(&history, 0), ["accepted 1", "recv 1", "request 1", "send 1", "response 1", "closed 1"]);
+    assert_eq!(words(&history, 4), ["response 1", "closed 1"]);
+    assert_eq!(history.status(), HistoryStatus { first: 1, last: 6, connections: 1, paused: false });
+    assert_eq!(history.connection(1).iter().map(|(number, _)| *number).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6]);
+    assert!(history.connection(2).is_empty() && history.reaches(6) && !history.reaches(7));
 }
 
 #[test]
@@ -104,7 +107,7 @@ fn the_oldest_connection_is_forgotten_first_and_whole_and_memory_stays_bounded()
     assert_eq!(kept.last(), Some(&500));
     assert!(kept.len() > 10 && kept.len() < 100, "{}", kept.len());
     assert!(kept.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{kept:?}");
-    assert!(kept.iter().all(|&connection| history.connection(connection).len() == 5));
+    assert!(kept.iter().all(|&connection| history.connection(connection).len() == 6));
     let words = words(&history, 0);
     assert_eq!(words.iter().filter(|word| word.starts_with("Forgotten")).count(), 500 - kept.len());
 }
@@ -142,7 +145,7 @@ fn an_open_connection_that_was_forgotten_is_told_from_its_start() {
     old.exchange(&history);
     let words = words(&history, since);
     let mine: Vec<&str> = words.iter().map(String::as_str).filter(|word| word.contains(" 1")).collect();
-    assert_eq!(mine, ["accepted 1 again", "recv 1", "request 1", "response 1"]);
+    assert_eq!(mine, ["accepted 1 again", "recv 1", "request 1", "send 1", "response 1"]);
 }
 
 #[test]
@@ -180,6 +183,7 @@ fn after_a_pause_every_connection_that_is_told_was_accepted() {
             "accepted 2 again",
             "recv 2",
             "request 2",
+            "send 2",
             "response 2",
             "closed 1",
             "closed 2"
@@ -194,8 +198,8 @@ fn cleared_is_told_and_the_open_connections_go_on() {
     line.exchange(&history);
     history.clear();
     line.exchange(&history);
-    assert_eq!(words(&history, 0), ["Cleared", "accepted 1 again", "recv 1", "request 1", "response 1"]);
-    assert_eq!(words(&history, 4)[0], "Cleared");
+    assert_eq!(words(&history, 0), ["Cleared", "accepted 1 again", "recv 1", "request 1", "send 1", "response 1"]);
+    assert_eq!(words(&history, 5)[0], "Cleared");
 }
 
 #[test]
