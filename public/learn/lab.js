@@ -1,72 +1,119 @@
-// What the labs do with scripts: the address that worked for this browser in every command, copy
-// buttons, light and dark, and whether the server was started with --study. Without scripts the
-// same text is there, with localhost:8080.
-(() => {
-const root = document.documentElement
-const stored = value => { try { return value ? localStorage.setItem('theme', value) : localStorage.getItem('theme') } catch { return null } }
-if (['dark', 'light'].includes(stored())) root.dataset.theme = stored()
+// The labs and the first page: commands with the address that worked for this browser, copy buttons, and whether the
+// server was started with --study. Without scripts the same text is there, with localhost:8080.
 
-addEventListener('DOMContentLoaded', () => {
-const all = css => document.querySelectorAll(css)
-const theme = document.querySelector('#theme')
-theme.hidden = false
-theme.onclick = () => {
-  const now = root.dataset.theme || (matchMedia('(prefers-color-scheme:dark)').matches ? 'dark' : 'light')
-  stored(root.dataset.theme = now === 'dark' ? 'light' : 'dark')
+// All words that this script shows. A translation is one more table of this kind.
+const LAB_TEXT = {
+  copy: 'copy',
+  copyCommand: command => `copy: ${command}`,
+  copied: 'copied',
+  inSandbox:
+    'This page runs in a sandbox, because uploads are allowed here. It cannot see whether the server was started ' +
+    'with --study. If it was, continue at ',
 }
 
-const local = ['localhost', '127.0.0.1', '[::1]'].includes(location.hostname)
-const host = location.hostname.replace('[::1]', 'localhost')
-const port = location.port || (location.protocol.length > 5 ? '443' : '80')
-const here = text => text.replaceAll('localhost:8080', `${host}:${port}`).replaceAll('localhost 8080', `${host} ${port}`)
-  .replaceAll('localhost/8080', `${host}/${port}`).replaceAll('port 8080', `port ${port}`).replaceAll('to localhost', `to ${host}`)
-for (const part of all('pre code, samp, .pic')) {
-  const texts = document.createTreeWalker(part, NodeFilter.SHOW_TEXT)
-  while (texts.nextNode()) texts.currentNode.data = here(texts.currentNode.data)
+/** How long a button says that it has copied. */
+const COPIED_MS = 1500
+
+/** All elements that fit a CSS selector. */
+const all = selector => document.querySelectorAll(selector)
+
+/** The wire view is only for the computer on which the server runs. */
+const isLocal = ['localhost', '127.0.0.1', '[::1]'].includes(location.hostname)
+/** Where uploads are allowed, pages of the folder run in a sandbox, and their scripts cannot send requests. */
+const isSandboxed = self.origin === 'null'
+
+/** Whether the server was started with --study, as a promise. In a sandbox it is never kept. */
+const study = new Promise(resolve => {
+  if (isSandboxed) return
+  // A worker asks: there a 404 is a response like others, and no error in the console.
+  const question = `onmessage = async ({ data: url }) => {
+    try {
+      const response = await fetch(url, { method: 'HEAD' })
+      postMessage(response.ok)
+    } catch {
+      postMessage(false)
+    }
+  }`
+  const worker = new Worker(URL.createObjectURL(new Blob([question])))
+  worker.onmessage = ({ data: isStudy }) => {
+    worker.terminate()
+    resolve(isStudy)
+  }
+  worker.postMessage(new URL('/.try/', location).href)
+})
+
+addEventListener('DOMContentLoaded', async () => {
+  for (const part of all('pre code, samp, .pic')) useAddress(part)
+  for (const command of all('.cmd code')) addCopyButton(command)
+  // One tab for the wire view, so that the lab stays where it is.
+  for (const link of all('header .wire, .look .wire, .need .wire')) link.target = 'wire'
+
+  if (isSandboxed) return leadOutOfSandbox()
+  // The program itself sends the labs with these parts hidden.
+  showPartsWithoutStudy(false)
+  showWireLinks(false)
+  const isStudy = await study
+  document.documentElement.dataset.study = isStudy
+  showPartsWithoutStudy(!isStudy)
+  showWireLinks(isStudy)
+})
+
+/** Replaces localhost and port 8080 in the text of an element by the address of this page. */
+function useAddress(element) {
+  // In commands the name is better than the number and its brackets.
+  const host = location.hostname.replace('[::1]', 'localhost')
+  const port = location.port || (location.protocol.startsWith('https') ? '443' : '80')
+  const replacements = [
+    ['localhost:8080', `${host}:${port}`],
+    ['localhost 8080', `${host} ${port}`],
+    ['localhost/8080', `${host}/${port}`],
+    ['port 8080', `port ${port}`],
+    ['to localhost', `to ${host}`],
+  ]
+  const texts = document.createTreeWalker(element, NodeFilter.SHOW_TEXT)
+  while (texts.nextNode()) {
+    const text = texts.currentNode
+    for (const [written, here] of replacements) text.data = text.data.replaceAll(written, here)
+  }
 }
 
-for (const code of all('.cmd code')) {
+function addCopyButton(command) {
   const button = document.createElement('button')
   button.type = 'button'
-  button.className = 'cp'
-  button.textContent = 'copy'
-  button.setAttribute('aria-label', 'copy: ' + code.textContent)
+  button.className = 'copy'
+  button.textContent = LAB_TEXT.copy
+  button.ariaLabel = LAB_TEXT.copyCommand(command.textContent)
   button.onclick = async () => {
-    try { await navigator.clipboard.writeText(code.textContent) } catch {
-      // Without https a page has no clipboard, but may copy what is selected.
-      getSelection().selectAllChildren(code)
-      document.execCommand('copy')
-    }
-    button.textContent = 'copied'
-    setTimeout(() => button.textContent = 'copy', 1500)
+    await copyText(command)
+    button.textContent = LAB_TEXT.copied
+    setTimeout(() => { button.textContent = LAB_TEXT.copy }, COPIED_MS)
   }
-  code.after(button)
+  command.after(button)
 }
 
-const start = document.querySelector('#start')
-// What to start is said only where the server runs without --study. The program itself sends these pages with it hidden.
-const without = show => all('[data-without-study]').forEach(part => part.hidden = !show)
-const wire = show => all('.wire').forEach(link => link.hidden = !(show && local))
-if (self.origin === 'null') {
-  // Where uploads are allowed, pages of the folder run in a sandbox and cannot send requests.
+async function copyText(element) {
+  try {
+    await navigator.clipboard.writeText(element.textContent)
+  } catch {
+    // Without TLS a page has no clipboard, but it may copy what is selected.
+    getSelection().selectAllChildren(element)
+    document.execCommand('copy')
+  }
+}
+
+/** The parts that say what to start. */
+function showPartsWithoutStudy(isShown) {
+  for (const part of all('[data-without-study]')) part.hidden = !isShown
+}
+
+function showWireLinks(isShown) {
+  for (const link of all('.wire')) link.hidden = !(isShown && isLocal)
+}
+
+/** The labs that the program itself sends are not in a sandbox. */
+function leadOutOfSandbox() {
   const link = document.createElement('a')
-  link.href = link.textContent = location.pathname.replace(/^.*\/learn\//, '/.try/learn/')
-  start.replaceChildren('This page runs in a sandbox, because uploads are allowed here. It cannot see whether the server was started with --study. If it was, continue at ', link)
-  wire(true)
-  return
+  const path = location.pathname.replace(/^.*\/learn\//, '')
+  link.href = link.textContent = '/.try/learn/' + (path === location.pathname ? '' : path)
+  document.querySelector('#start').replaceChildren(LAB_TEXT.inSandbox, link)
 }
-without(false)
-wire(false)
-// A worker asks: there a 404 is a response like others, and no error in the console.
-const asking = new Worker(URL.createObjectURL(new Blob(['onmessage=e=>fetch(e.data,{method:"HEAD"}).then(r=>postMessage(r.ok),()=>postMessage(false))'])))
-asking.onmessage = ({ data: study }) => {
-  asking.terminate()
-  root.dataset.study = study
-  without(!study)
-  wire(study)
-}
-asking.postMessage(new URL('/.try/', location).href)
-// One tab for the wire view, so that the lab stays where it is.
-all('[href^="/.wire"]').forEach(link => link.target = 'wire')
-})
-})()

@@ -50,29 +50,21 @@ pub(crate) fn is_not_found(error: Errno) -> bool {
 /// The page for an error of the disk, and a note for the log if the operator should know of it.
 pub(crate) fn explain(error: &io::Error) -> (Problem, Option<String>) {
     let status = status_of(error);
-    let problem = Problem::new(status);
-    let say = |sentence: &str, advice: &str| Problem::new(status).with_sentence(sentence).with_advice(advice);
     match status {
-        Status::NOT_FOUND => (problem.with_sentence("There is nothing at this address."), None),
+        Status::NOT_FOUND => (Problem::of(status, "nothing here", &[]), None),
         Status::FORBIDDEN if Errno::from_io_error(error) == Some(PSEUDO) => {
-            let sentence = "What lies at this address is made by the kernel while it is read, as in /proc or /sys.";
-            let advice = "Such files have no length and may never end, so this server does not send them.";
-            (say(sentence, advice), Some("a file system of the kernel, such as /proc".into()))
+            let note = "a file system of the kernel, such as /proc";
+            (Problem::of(status, "pseudo file", &[]), Some(note.into()))
         }
-        Status::FORBIDDEN => {
-            let sentence = "This server may not read what lies at this address.";
-            (say(sentence, "Its permissions on the server's disk decide that."), None)
-        }
+        Status::FORBIDDEN => (Problem::of(status, "may not read", &[]), None),
         // The limit that was reached can be raised, so it is logged for the operator.
-        Status::SERVICE_UNAVAILABLE => {
-            (say("The server is too busy to open this.", "Try again in a moment."), Some(error.to_string()))
-        }
+        Status::SERVICE_UNAVAILABLE => (Problem::of(status, "too busy to open", &[]), Some(error.to_string())),
         Status::INTERNAL_SERVER_ERROR => {
             // Only an id for the client. The same id is in the note, with the words of the kernel.
             let (problem, note) = error_page::internal_problem(&error.to_string());
             (problem, Some(note))
         }
-        _ => (problem, None),
+        _ => (Problem::new(status), None),
     }
 }
 
@@ -95,12 +87,14 @@ impl Gone {
     /// What has happened and what to do, for the operator.
     pub(crate) fn explain(self) -> &'static str {
         match self {
-            Gone::Missing => "it was removed or moved away. When it is back, it is looked at again.",
-            Gone::OtherOwner => "another user owns the one in its place. Start barewire again to serve that.",
+            Gone::Missing => "it was removed or moved away. It is served again when it is back.",
+            Gone::OtherOwner => "another user owns the folder that is in its place. Start barewire again to serve it.",
             Gone::OtherFileSystem => {
-                "the one in its place is on another file system. Start barewire again to serve that."
+                "the folder that is in its place is on another file system. Start barewire again to serve it."
             }
-            Gone::Barred => "Landlock keeps the new one in its place closed. Start barewire again to serve that.",
+            Gone::Barred => {
+                "Landlock does not let barewire read the folder that is in its place. Start barewire again to serve it."
+            }
         }
     }
 }
@@ -108,13 +102,8 @@ impl Gone {
 /// The response when the served folder itself was removed or replaced. 503 and not 404, which would tell caches and
 /// indexes to forget files that may soon be back.
 pub(crate) fn gone(request: &Request<'_>, why: Gone) -> Response {
-    let sentence = match why {
-        Gone::Missing => "The folder that this server serves is gone.",
-        _ => "The folder that this server serves is gone, and another one is in its place.",
-    };
-    let problem = Problem::new(Status::SERVICE_UNAVAILABLE)
-        .with_sentence(sentence)
-        .with_advice("If it does not come back, whoever runs the server must start it again: its log says why.");
+    let name = if why == Gone::Missing { "root gone" } else { "root replaced" };
+    let problem = Problem::of(Status::SERVICE_UNAVAILABLE, name, &[]);
     error_page::problem(request, &problem).with_note(format!("not served: {}", why.explain()))
 }
 

@@ -284,9 +284,7 @@ fn send_unmeasured(representation: Representation, content: UnknownLength, conte
 
 /// 412 for a file that is another version than the client expects.
 fn failed(request: &Request<'_>, representation: &Representation) -> Response {
-    let mut problem = Problem::new(Status::PRECONDITION_FAILED);
-    problem.sentence = "This file is not the version the request was meant for.".into();
-    problem.advice = Some("Fetch it again without conditions to see what it is now.".into());
+    let mut problem = Problem::of(Status::PRECONDITION_FAILED, "other version", &[]);
     problem.section = Some("RFC 9110 §13.2.2");
     add_vary(error_page::problem(request, &problem), representation)
 }

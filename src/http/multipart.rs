@@ -47,11 +47,11 @@ impl FormError {
     /// One sentence for the error page.
     pub(crate) fn sentence(self) -> &'static str {
         match self {
-            FormError::Boundary => "The Content-Type of the form names no usable boundary.",
-            FormError::Delimiter => "A boundary of the form is not followed by the end of its line.",
+            FormError::Boundary => "The Content-Type of the form has no valid boundary.",
+            FormError::Delimiter => "After a boundary of the form, the line does not end.",
             FormError::LongHead => "The field lines of a part of the form are too long.",
-            FormError::Head => "A part of the form does not say that it is form-data.",
-            FormError::Encoded => "A part of the form is encoded; send its octets as they are.",
+            FormError::Head => "A part of the form has no Content-Disposition: form-data.",
+            FormError::Encoded => "A part of the form is encoded. Send its bytes as they are.",
             FormError::FileName => {
                 "The file name in filename* cannot be read. Send it percent-encoded after UTF-8'' or ISO-8859-1''."
             }

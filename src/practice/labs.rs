@@ -62,6 +62,7 @@ static FILES: LazyLock<Vec<LabFile>> = LazyLock::new(|| {
         page!("12/"),
         page!("wrong/"),
         ("lab.css", include_bytes!("../../public/learn/lab.css")),
+        ("theme.js", include_bytes!("../../public/learn/theme.js")),
         ("lab.js", include_bytes!("../../public/learn/lab.js")),
         ("favicon.svg", include_bytes!("../../public/learn/favicon.svg")),
         ("hello.txt", include_bytes!("../../public/hello.txt")),

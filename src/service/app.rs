@@ -27,13 +27,11 @@ use crate::http::target::{self, TargetForm};
 use crate::http::{AddedFields, FieldError, MergeRule, Method, Request, RequestError, Status};
 use crate::service::access::origins::{Cors, ForeignWrite, RESOURCE_POLICY, foreign_write};
 use crate::service::access::{basic::Auth, hosts, hosts::Hosts};
-use crate::service::error_page::{self, Problem};
+use crate::service::error_page::{self, Problem, TEXTS};
 use crate::service::{Answer, RequestContext, Response, Service, response::is_connection_field, router, text};
 
 /// The path that redirects a browser on this computer to the wire view, and a query to a place in it.
 pub const VIEW_PATH: &str = "/.wire";
-/// The text of the link on an error page.
-const VIEW_LABEL: &str = "See this exchange on the wire";
 /// Bytes of method and path in a link, and of the folder it starts from: a page stays small. The view shows the newest
 /// exchange that begins with them.
 const VIEW_LINK_BYTES: usize = 60;
@@ -165,7 +163,9 @@ impl App {
     pub fn finish(&self, response: Response, additions: &Additions) -> Response {
         // Only here, since the link needs the content, which a worker may have made.
         match &additions.view_link {
-            Some(link) if response.status().is_error() => error_page::with_link(response, VIEW_LABEL, &link.0),
+            Some(link) if response.status().is_error() => {
+                error_page::with_link(response, &TEXTS.say("link view", &[]), &link.0)
+            }
             _ => response,
         }
     }
@@ -258,14 +258,13 @@ impl Rules {
 fn misdirected(request: &Request<'_>) -> Response {
     let host = request.authority().and_then(hosts::host).unwrap_or_default();
     let name = text::shown(host);
-    let mut problem = Problem::new(Status::MISDIRECTED_REQUEST);
-    problem.sentence = match host {
-        b"" => "The request names no host, and this server answers only for certain ones.".into(),
-        _ => format!("The request is for {name}, and this server does not answer for that name."),
+    let mut problem = match host {
+        b"" => Problem::of(Status::MISDIRECTED_REQUEST, "no host", &[]),
+        _ => Problem::of(Status::MISDIRECTED_REQUEST, "other host", &[("name", &name)]),
     };
     // The client chose the name and may have chosen `a;reboot`: a command to be typed must not repeat that.
     if hosts::is_plain_name(host) {
-        problem.advice = Some(format!("If the name is right, start the server with --host {name}"));
+        problem = problem.with_advice(TEXTS.say("allow host", &[("name", &name)]));
     }
     error_page::problem(request, &problem).with_note("the host is not one of ours")
 }
@@ -274,9 +273,7 @@ fn misdirected(request: &Request<'_>) -> Response {
 /// that page.
 fn forbidden(request: &Request<'_>, foreign: ForeignWrite) -> Response {
     // The option is named, so that an operator can allow a page of their own.
-    let problem = Problem::new(Status::FORBIDDEN)
-        .with_sentence(foreign.explain())
-        .with_advice("Nothing was changed. A page you trust can be let in with --cors=ORIGIN");
+    let problem = Problem::of(Status::FORBIDDEN, foreign.text(), &[]);
     error_page::problem(request, &problem).with_note("a write from a page of another origin")
 }
 

@@ -310,8 +310,7 @@ impl Service for Router {
 
 /// 417 for an expectation other than 100-continue (RFC 9110 §10.1.1).
 pub fn expectation_failed(request: &Request<'_>) -> Response {
-    let problem = error_page::Problem::new(Status::EXPECTATION_FAILED)
-        .with_sentence("The only expectation this server can meet is 100-continue.");
+    let problem = error_page::Problem::of(Status::EXPECTATION_FAILED, "expectation", &[]);
     error_page::problem(request, &problem)
 }
 
@@ -321,11 +320,8 @@ pub fn expectation_failed(request: &Request<'_>) -> Response {
 /// proxies.
 pub fn not_allowed(request: &Request<'_>, allowed: &[Method]) -> Response {
     if request.method() == Method::Other {
-        let sentence = "This server knows no method of that name. Names of methods are case-sensitive.";
-        return error_page::problem(
-            request,
-            &error_page::Problem::new(Status::NOT_IMPLEMENTED).with_sentence(sentence),
-        );
+        let problem = error_page::Problem::of(Status::NOT_IMPLEMENTED, "unknown method", &[]);
+        return error_page::problem(request, &problem);
     }
     let allow = names(allowed);
     let problem = error_page::Problem::method_not_allowed(request.method_name(), &allow);

@@ -115,7 +115,15 @@ fn where_uploads_are_allowed_the_pages_say_that_they_may_ask_nothing() {
             std::fs::create_dir_all(to.parent().unwrap()).unwrap();
             std::fs::copy(public().join(from), to).unwrap();
         };
-        for file in ["index.html", "script.js", "style.css", "learn/02/index.html", "learn/lab.js", "learn/lab.css"] {
+        for file in [
+            "index.html",
+            "script.js",
+            "style.css",
+            "learn/02/index.html",
+            "learn/theme.js",
+            "learn/lab.js",
+            "learn/lab.css",
+        ] {
             copy(file);
         }
         let site = Site::serve_at("127.0.0.1", &scratch.site(), &["--upload"]);
@@ -125,7 +133,7 @@ fn where_uploads_are_allowed_the_pages_say_that_they_may_ask_nothing() {
             let said = browser.eval("document.querySelector('#start').innerText");
             assert!(said.as_str().unwrap().contains("sandbox"), "{path}: {said}");
             assert!(
-                browser.eval("document.querySelectorAll('.cp').length").as_u64() > Some(1),
+                browser.eval("document.querySelectorAll('.copy').length").as_u64() > Some(1),
                 "{path}: no copy buttons"
             );
         }
@@ -156,13 +164,13 @@ fn with_study_the_landing_page_shows_its_own_request_and_the_labs_lead_to_the_wi
         let site = Site::serve_at("127.0.0.1", &public(), &["--study", "--wire-port", "0"]);
         browser.open(&site.url);
         settled(browser);
-        browser.wait("document.querySelector('#rq-title').textContent.includes('just sent')");
-        let sent = browser.eval("document.querySelector('#rq').innerText");
+        browser.wait("document.querySelector('#request-title').textContent.includes('just sent')");
+        let sent = browser.eval("document.querySelector('#request').innerText");
         let sent = sent.as_str().unwrap();
         let host = site.url.trim_start_matches("http://").trim_end_matches('/');
         assert!(sent.starts_with("GET /.try/echo HTTP/1.1"), "{sent}");
         assert!(sent.contains(&format!("Host: {host}")) && sent.contains("Sec-Fetch-Site: same-origin"), "{sent}");
-        assert!(browser.eval("document.querySelector('#rs').innerText").as_str().unwrap().contains("200"));
+        assert!(browser.eval("document.querySelector('#response').innerText").as_str().unwrap().contains("200"));
         assert_eq!(browser.eval("document.querySelector('#start').hidden"), true);
         assert_eq!(browser.eval("document.querySelector('.go .wire').hidden"), false);
         assert_eq!(browser.complaints(), NOTHING);

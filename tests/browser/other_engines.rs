@@ -48,7 +48,7 @@ fn check(engine: &mut Engine, name: &str) {
 fn landing_page_and_labs(engine: &mut Engine) {
     let site = Site::serve_at("127.0.0.1", &public(), &["--study", "--wire-port", "0"]);
     engine.open(&site.url);
-    engine.wait("document.querySelector('#rq').innerText.includes('GET /.try/echo')");
+    engine.wait("document.querySelector('#request').innerText.includes('GET /.try/echo')");
     engine.wait("!document.querySelector('#loads').hidden");
     check(engine, "landing");
     for lab in ["learn/", "learn/02/", "learn/12/"] {

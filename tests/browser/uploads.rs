@@ -106,7 +106,7 @@ fn a_dropped_file_stands_in_the_table_and_whole_on_the_disk() {
                 .eval("document.querySelector('.summary').textContent")
                 .as_str()
                 .unwrap()
-                .ends_with("nothing is overwritten.")
+                .ends_with("You may add files here. Existing files are not overwritten.")
         );
         let content: Vec<u8> = (0..3 * MIB).map(|n| ((n * 7919) >> 3) as u8).collect();
         let hostile = "item 10 <img src=x onerror=document.title='owned'> \"quoted' \u{1f980}.txt";
@@ -410,7 +410,7 @@ fn without_the_right_nothing_is_replaced_or_deleted_and_refusals_are_in_words() 
         browser.wait("document.querySelectorAll('.uploads li:is(.failed, .question)').length == 3");
         browser.wait(&stored(1));
         let lines = browser.eval(LINES).to_string();
-        assert!(lines.contains("larger than this server takes: at most 1.0 MB"), "{lines}");
+        assert!(lines.contains("larger than this server accepts: at most 1.0 MB"), "{lines}");
         assert!(lines.contains("A name on this path begins with a dot."), "{lines}");
         assert!(lines.contains("A file called index.html would change what other addresses answer"), "{lines}");
         assert_eq!((fs::read(folder.join("film.mp4")).unwrap(), names(&folder).len()), (b"old".to_vec(), 3));

@@ -51,7 +51,7 @@ fn a_folder_that_a_build_makes_again_is_served_and_its_old_files_are_not() {
     waiting.get("/a.txt", "").assert_status(200);
     for content in ["new", "newer"] {
         fs::remove_dir_all(folder.join("dist")).unwrap();
-        until(&server, "/a.txt", 503, "The folder that this server serves is gone.");
+        until(&server, "/a.txt", 503, "The folder that this server serves was removed.");
         folder.write("dist/a.txt", content);
         until(&server, "/a.txt", 200, content);
         get(&server, "/gone.txt", "").assert_status(404);
@@ -68,7 +68,7 @@ fn a_link_that_a_deploy_swaps_leads_to_the_new_folder() {
     symlink("releases/2", folder.join("next")).unwrap();
     fs::rename(folder.join("next"), folder.join("dist")).unwrap();
     until(&server, "/a.txt", 200, "new");
-    assert!(server.err.line("another folder").contains("which is served from here on"));
+    assert!(server.err.line("another folder").contains("which is served from now on"));
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn a_folder_that_was_moved_away_is_not_served_until_it_is_back() {
     let folder = Folder::with(&[("dist/a.txt", "old")]);
     let server = serve(&folder, &[]);
     fs::rename(folder.join("dist"), folder.join("away")).unwrap();
-    until(&server, "/a.txt", 503, "is gone");
+    until(&server, "/a.txt", 503, "The folder that this server serves was removed.");
     assert!(server.err.line("not served any more").contains("it was removed or moved away"));
     fs::rename(folder.join("away"), folder.join("dist")).unwrap();
     until(&server, "/a.txt", 200, "old");
@@ -90,19 +90,19 @@ fn a_folder_in_its_place_that_may_not_be_served_is_503_and_the_log_says_why() {
         fs::rename(folder.join("other"), folder.join("dist")).unwrap();
         until(server, "/a.txt", 503, "another one is in its place");
         let line = server.err.line("is not served any more: ");
-        assert!(line.contains(why) && line.ends_with("Start barewire again to serve that."), "{line}");
+        assert!(line.contains(why) && line.ends_with("Start barewire again to serve it."), "{line}");
         fs::rename(folder.join("dist"), folder.join("other")).unwrap();
         fs::rename(folder.join("away"), folder.join("dist")).unwrap();
         until(server, "/a.txt", 200, "old");
     };
     let server = serve(&folder, &["--write", "-v"]);
     if has_landlock(&server) {
-        replace(&server, "Landlock keeps the new one in its place closed.");
+        replace(&server, "Landlock does not let barewire read the folder that is in its place.");
     } else {
         eprintln!("skipped: no Landlock here");
     }
     if chown(folder.join("other"), Some(65534), None).is_err() {
         return eprintln!("skipped: the owner of a folder cannot be changed here");
     }
-    replace(&serve(&folder, &[]), "another user owns the one in its place.");
+    replace(&serve(&folder, &[]), "another user owns the folder that is in its place.");
 }

@@ -111,7 +111,10 @@ fn a_served_folder_that_is_removed_is_503_and_not_an_empty_one() {
         for target in ["/", "/a.txt", "/sub/", "/none"] {
             for accept in ["", "Accept: text/html\r\n"] {
                 let answer = get(&server, target, accept);
-                assert!(answer.assert_status(503).text().contains("is gone"), "{target}: {answer:?}");
+                assert!(
+                    answer.assert_status(503).text().contains("The folder that this server serves was removed"),
+                    "{target}: {answer:?}"
+                );
             }
         }
         crate::support::uploads::put(&server, "/new", "", b"x").assert_status(503);

@@ -440,7 +440,7 @@ fn another_user_of_this_computer_does_not_get_the_key() {
 fn the_way_to_the_view_is_only_for_this_computer() {
     let (server, _view) = study(&[]);
     let page = get(&server, "/nope?token=0123456789", "Accept: text/html\r\n").text();
-    assert!(page.contains("<a href=\".wire?find=GET%20%2Fnope\">See this exchange on the wire</a>"), "{page}");
+    assert!(page.contains("<a href=\".wire?find=GET%20%2Fnope\">See this exchange in the wire view</a>"), "{page}");
     assert!(!get(&server, "/nope", "").text().contains(".wire"), "only the page has a link");
     let mut client = Client::connect(&server);
     client.send(b"GET /x HTTP/1.1\r\nHost: localhost\r\nAccept: text/html\r\nbroken line\r\n\r\n");
@@ -476,6 +476,7 @@ fn the_labs_are_there_whatever_folder_is_served_and_its_own_entries_come_first()
         }
         for (path, media_type) in [
             ("/.try/learn/lab.css", "text/css; charset=utf-8"),
+            ("/.try/learn/theme.js", "text/javascript; charset=utf-8"),
             ("/.try/learn/lab.js", "text/javascript; charset=utf-8"),
             ("/.try/learn/favicon.svg", "image/svg+xml"),
         ] {

@@ -121,7 +121,7 @@ fn what_was_done_is_said_to_be_done_when_the_disk_fails_after_it() {
         let server = Server::with_faults(&faults, Some(folder.path()), &folder, &["--write"]);
         assert_eq!(change_everything(&server, &folder, &content), [500; 5], "{fault}");
         assert_changed(&folder, &content);
-        assert!(change(&server, "PUT", "/again", "", b"x").text().contains("It was stored, but"));
+        assert!(change(&server, "PUT", "/again", "", b"x").text().contains("The file was stored, but"));
         assert!(change(&server, "DELETE", "/again", "", b"").text().contains("It was removed, but"));
         server.err.line("fsync of the folder failed");
     }
@@ -167,7 +167,7 @@ fn attempts(server: &Server, content: &[u8]) -> [Option<(u16, bool)>; 5] {
         let answer = client.rest().0;
         let status = String::from_utf8_lossy(answer.get(9..12)?).parse().ok()?;
         let answer = String::from_utf8_lossy(&answer);
-        Some((status, answer.contains("It was stored, but") || answer.contains("It was removed, but")))
+        Some((status, answer.contains("The file was stored, but") || answer.contains("It was removed, but")))
     })
 }
 

@@ -29,7 +29,7 @@ use crate::files::root::{Directory, Entry, FileKind};
 use crate::files::validator::{Validators, hash, mix};
 use crate::files::{disk_error, resource::is_hidden, write::Rights};
 use crate::http::{Request, Status};
-use crate::service::error_page::{self, PageFormat, Problem};
+use crate::service::error_page::{self, PageFormat, Problem, TEXTS};
 use crate::service::{Body, Response, text};
 
 use in_flight::FoundPage;
@@ -156,9 +156,7 @@ fn respond_with(request: &Request<'_>, entries: &[Entry], context: ListingContex
     let page = match context.pages.find(validators.tag, path) {
         FoundPage::Same(page) => page,
         FoundPage::Full => {
-            let mut problem = Problem::new(Status::SERVICE_UNAVAILABLE);
-            problem.sentence = "Too many long listings are being sent just now.".into();
-            return error_page::problem(request, &problem);
+            return error_page::problem(request, &Problem::of(Status::SERVICE_UNAVAILABLE, "many listings", &[]));
         }
         FoundPage::MayBeMade => match render(request, form, context.rights, &sorted(entries, order), order) {
             Ok(page) => context.pages.add(validators.tag, path, page),
@@ -217,7 +215,7 @@ fn digest(what: &impl Hash) -> u64 {
 }
 
 struct Column {
-    title: &'static str,
+    title: String,
     /// The values of `sort` and `order` in the query that its button leads to.
     name: &'static str,
     order: &'static str,
@@ -246,6 +244,7 @@ struct ListingPage<'a> {
     /// Name and reference of each folder on the way.
     crumbs: Vec<(String, String)>,
     summary: String,
+    permission: String,
     /// Whether the table would be empty: no entries, and no parent folder.
     bare: bool,
     columns: [Column; 3],
@@ -268,7 +267,8 @@ fn page(request: &Request<'_>, rights: Rights, entries: &[&Entry], order: Order)
         right_names: right_names(rights),
         bare: crumbs.is_empty() && entries.is_empty(),
         crumbs,
-        summary: summary(entries) + permission(rights),
+        summary: summary(entries),
+        permission: permission(rights),
         columns: [By::Name, By::Size, By::Time].map(|by| column(by, order)),
         rows: render::Rows(entries),
     };
@@ -303,32 +303,33 @@ fn crumbs(path: &[u8]) -> Vec<(String, String)> {
 
 /// How many folders and files there are, and how many bytes.
 fn summary(entries: &[&Entry]) -> String {
-    let many = |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
     let folders = entries.iter().filter(|entry| entry.kind == FileKind::Directory).count();
     let files = entries.len() - folders;
     // Saturating: sparse files may claim any size.
     let bytes =
         entries.iter().filter(|entry| entry.kind == FileKind::File).fold(0, |sum: u64, e| sum.saturating_add(e.size));
+    let size = text::size(bytes);
     match (folders, files) {
-        (0, 0) => "This folder is empty.".to_string(),
-        (_, 0) => many(folders, "folder") + ".",
-        (0, _) => format!("{}, {}.", many(files, "file"), text::size(bytes)),
-        _ => format!("{}, {}, {}.", many(folders, "folder"), many(files, "file"), text::size(bytes)),
+        (0, 0) => TEXTS.say("empty folder", &[]),
+        (_, 0) => TEXTS.say("folders", &[("folders", &folders)]),
+        (0, _) => TEXTS.say("files", &[("files", &files), ("size", &size)]),
+        _ => TEXTS.say("folders and files", &[("folders", &folders), ("files", &files), ("size", &size)]),
     }
 }
 
 /// What the reader may do: the sentence after the summary.
-fn permission(rights: Rights) -> &'static str {
-    match (rights.upload, rights.overwrite, rights.delete) {
-        (false, false, false) => "",
-        (true, false, false) => " You may add files here; nothing is overwritten.",
-        (true, true, false) => " You may add files here; nothing is overwritten unless you say so.",
-        (true, false, true) => " You may add and delete files here; nothing is overwritten.",
-        (true, true, true) => " You may add and delete files here; nothing is overwritten unless you say so.",
-        (false, true, false) => " You may replace the files here, but add none.",
-        (false, true, true) => " You may replace and delete the files here, but add none.",
-        (false, false, true) => " You may delete files here.",
-    }
+fn permission(rights: Rights) -> String {
+    let name = match (rights.upload, rights.overwrite, rights.delete) {
+        (false, false, false) => return String::new(),
+        (true, false, false) => "may add",
+        (true, true, false) => "may add, overwrite",
+        (true, false, true) => "may add, delete",
+        (true, true, true) => "may add, overwrite, delete",
+        (false, true, false) => "may overwrite",
+        (false, true, true) => "may overwrite, delete",
+        (false, false, true) => "may delete",
+    };
+    TEXTS.say(name, &[])
 }
 
 /// The rights in the form that the script of the page reads.
@@ -341,14 +342,14 @@ fn right_names(rights: Rights) -> String {
 /// A button of a form and not a link, because `wget -m` would fetch each folder in every order.
 fn column(by: By, order: Order) -> Column {
     let (title, name) = match by {
-        By::Name => ("Name", "name"),
-        By::Size => ("Size", "size"),
-        By::Time => ("Changed", "time"),
+        By::Name => ("column name", "name"),
+        By::Size => ("column size", "size"),
+        By::Time => ("column time", "time"),
     };
     // Sizes and times begin with the largest and the newest.
     let descending = if by == order.by { !order.descending } else { by != By::Name };
     Column {
-        title,
+        title: TEXTS.say(title, &[]),
         name,
         order: if descending { "desc" } else { "asc" },
         sorted: (by == order.by).then_some(if order.descending { "descending" } else { "ascending" }),

@@ -110,7 +110,7 @@ fn a_page_offers_exactly_what_the_rights_allow() {
             // Without scripts the form must work, so there is none where it could not.
             assert_eq!(page.contains("<form class=\"drop\""), rights.upload);
             assert_eq!(page.contains("type=\"file\""), rights.upload);
-            assert_eq!(page.contains("add none"), rights.overwrite && !rights.upload);
+            assert_eq!(page.contains("but not add new ones"), rights.overwrite && !rights.upload);
             assert_eq!(page.contains("delete"), rights.delete, "{rights:?}");
             assert!(page.contains("<table"));
             for banned in ["<style", " style=", " onclick", "<script>"] {

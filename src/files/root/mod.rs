@@ -307,7 +307,7 @@ impl OpenMethod {
                 "The kernel keeps every path inside the folder (openat2); here each file is opened by a worker."
             }
             OpenMethod::Walk => {
-                "openat2 is not to be had here: folders are walked one by one, symbolic links are refused."
+                "openat2 is not available here, so folders are opened one by one and symbolic links are refused."
             }
         }
     }

@@ -17,6 +17,6 @@ pub(crate) fn log(path: &[u8]) {
     let path = text::printable(&String::from_utf8_lossy(path));
     log::log!(
         level,
-        "not served: {path}: a symbolic link there is absolute or leads out of the folder; --symlinks any follows it"
+        "not served: {path}: a symbolic link there is absolute or leads out of the folder. With --symlinks any it is followed"
     );
 }

@@ -91,7 +91,7 @@ impl RootWatch {
             }
             Ok(None) => {}
             Ok(Some(root)) => {
-                log::warn!("{} leads to another folder now, which is served from here on", name());
+                log::warn!("{} leads to another folder now, which is served from now on", name());
                 self.0.set(Current { state: Arc::new(state.with_root(root)), gone: None });
             }
             Err(why) if gone == Some(why) => {}

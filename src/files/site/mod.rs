@@ -40,7 +40,7 @@ use crate::files::{
 };
 
 use crate::http::{Expectation, Method, Request, Status, field};
-use crate::service::error_page::{self, NotFoundLine, PageFormat, Problem};
+use crate::service::error_page::{self, NotFoundLine, PageFormat, Problem, TEXTS};
 use crate::service::text::reference;
 use crate::service::{Answer, Body, Lane, Outcome, RequestContext, Response, Service, Task, router};
 pub use follow::RootWatch;
@@ -332,7 +332,7 @@ impl SiteState {
             let parent = if is_useful { self.resolver.nearest_folder(request.path(), may_block)? } else { None };
             problem = Problem::not_found(request.path(), parent.as_deref());
             if let Some(single) = &self.resolver.single {
-                problem.links = vec![("Open the file".into(), encode(&single.url))];
+                problem.links = vec![(TEXTS.say("link file", &[]), encode(&single.url))];
             }
         }
         let mut response = own.unwrap_or_else(|| error_page::problem(request, &problem));

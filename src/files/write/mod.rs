@@ -46,7 +46,7 @@ use rustix::io::Errno;
 
 use crate::files::root::{NameUse, Opened, WritableFolder};
 use crate::http::{Framing, Method, Request, Status};
-use crate::service::error_page::{self, Problem};
+use crate::service::error_page::{self, Problem, TEXTS};
 use crate::service::{Answer, Lane, Outcome, Response, Task, router};
 
 use request::WriteError;
@@ -132,7 +132,7 @@ fn delete_folder(write: &WriteRequest, parent: &WritableFolder, path: &[u8], nam
     let folder = root.writable_folder(path)?;
     // Temporary files of a killed server must not keep a folder from being removed.
     root.sweep(&folder);
-    let not_empty = || write.conflict("The folder is not empty; only empty ones are removed.");
+    let not_empty = || write.conflict("not empty", &[]);
     if !folder.is_empty()? {
         return Err(not_empty());
     }
@@ -237,7 +237,7 @@ impl Rights {
 /// computer see it too, which is harmless: it can only be given where the server is started.
 fn name_option(problem: Problem, option: Option<&str>, peer: SocketAddr) -> Problem {
     match option.filter(|_| peer.ip().to_canonical().is_loopback()) {
-        Some(option) => problem.with_advice(format!("To allow it, start the server with {option}.")),
+        Some(option) => problem.with_advice(TEXTS.say("allow option", &[("option", &option)])),
         None => problem,
     }
 }

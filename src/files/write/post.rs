@@ -82,7 +82,7 @@ pub(crate) fn begin(write: &Arc<WriteRequest>) -> Result<Box<dyn Sink>, WriteErr
     }
     let length = write.check_content()?;
     let form = write.request.field("content-type").and_then(Multipart::of).transpose();
-    let form = form.map_err(|error| write.problem(Status::BAD_REQUEST, error.sentence()))?;
+    let form = form.map_err(|error| write.broken_form(error))?;
     if !path.ends_with(b"/") {
         path.push(b'/');
     }
@@ -105,15 +105,10 @@ pub(crate) fn begin(write: &Arc<WriteRequest>) -> Result<Box<dyn Sink>, WriteErr
 
 impl Upload {
     fn name_of_content(&self) -> Result<Vec<u8>, WriteError> {
-        match file_name::suggested(&self.write.request).map_err(|error| self.broken(error))? {
+        match file_name::suggested(&self.write.request).map_err(|error| self.write.broken_form(error))? {
             Some(name) => self.check_name(&name),
             None => Ok(file_name::of_moment(self.write.now)),
         }
-    }
-
-    /// 400.
-    fn broken(&self, error: FormError) -> Response {
-        self.write.problem(Status::BAD_REQUEST, error.sentence())
     }
 
     /// The name, if a file in this folder may have it; otherwise 409.
@@ -121,19 +116,15 @@ impl Upload {
         // A dot file would be stored and never served.
         match file_name::is_usable(name, self.write.resolver.dotfiles) {
             true => Ok(name.to_vec()),
-            false if name.is_empty() => Err(self.write.conflict("A file needs a name, and this one ends in a slash.")),
-            false => {
-                let sentence = format!("A file may not be called {} here.", text::shown(name));
-                Err(self.write.conflict(&sentence))
-            }
+            false if name.is_empty() => Err(self.write.conflict("no name", &[])),
+            false => Err(self.write.conflict("bad name", &[("name", &text::shown(name))])),
         }
     }
 
     /// Creates the temporary file for the next file.
     fn create(&mut self, name: Vec<u8>, length: Option<u64>) -> Result<(), WriteError> {
         if self.files.len() >= MAX_FILES {
-            let sentence = format!("A form may bring {MAX_FILES} files at most.");
-            return Err(self.write.problem(Status::CONTENT_TOO_LARGE, &sentence).into());
+            return Err(self.write.problem(Status::CONTENT_TOO_LARGE, "many files", &[("most", &MAX_FILES)]).into());
         }
         // Before the file is created, so that a flood of forms cannot use up all descriptors.
         let permit = OpenFilePermit::acquire().ok_or(Errno::MFILE)?;
@@ -194,7 +185,7 @@ impl Upload {
                 }
             }
         }
-        Err(self.write.conflict("There are too many files of that name already."))
+        Err(self.write.conflict("many of that name", &[]))
     }
 
     /// Removes a file that was just published, unless another file has taken its name since.
@@ -235,7 +226,8 @@ impl FormSink {
     fn consume(&mut self, input: &[u8]) -> Result<usize, WriteError> {
         let mut used = 0;
         loop {
-            let (step, event) = self.reader.step(&input[used..]).map_err(|error| self.upload.broken(error))?;
+            let (step, event) =
+                self.reader.step(&input[used..]).map_err(|error| self.upload.write.broken_form(error))?;
             used += step;
             match event {
                 FormEvent::NeedMore if step == 0 => return Ok(used),
@@ -264,10 +256,10 @@ impl FormSink {
     /// Publishes the files of a complete form.
     fn complete(&mut self) -> Result<Response, WriteError> {
         if !self.reader.is_complete() {
-            return Err(self.upload.broken(FormError::Short).into());
+            return Err(self.upload.write.broken_form(FormError::Short).into());
         }
         if self.upload.files.is_empty() {
-            return Err(self.upload.write.problem(Status::BAD_REQUEST, "There is no file in the form.").into());
+            return Err(self.upload.write.problem(Status::BAD_REQUEST, "no file", &[]).into());
         }
         let stored = self.upload.publish()?;
         let write = &self.upload.write;

@@ -82,20 +82,17 @@ pub(crate) fn begin(write: &Arc<WriteRequest>) -> Result<Box<dyn Sink>, WriteErr
 
 /// 409: the name is in use and nothing may be replaced.
 fn is_taken(write: &WriteRequest) -> WriteError {
-    write.conflict("There is a file of that name already, and this server replaces none.")
+    write.conflict("taken", &[])
 }
 
 /// 409: other addresses would answer with the new file.
 fn is_reserved(write: &WriteRequest, name: &[u8]) -> WriteError {
-    let name = text::shown(name);
-    let sentence =
-        format!("A file called {name} would change what other addresses answer, so it cannot be added here.");
-    write.only_with_overwrite(Status::CONFLICT, &sentence)
+    write.only_with_overwrite(Status::CONFLICT, "reserved", &[("name", &text::shown(name))])
 }
 
 /// 409: the path names a folder.
 fn is_folder(write: &WriteRequest) -> WriteError {
-    write.conflict("This is the address of a folder; a file needs a name after it.")
+    write.conflict("is folder", &[])
 }
 
 impl UploadPath {
@@ -119,7 +116,7 @@ impl UploadPath {
             }
             // Folders are missing, so the name is free. They are created at the end.
             Ok((folder, _)) => Ok((folder, TargetState::Free)),
-            Err(Errno::NOENT) if !root.is_gone() => Err(write.conflict("Too many folders on this path are missing.")),
+            Err(Errno::NOENT) if !root.is_gone() => Err(write.conflict("missing folders", &[])),
             Err(error) => Err(error.into()),
         }
     }
@@ -136,7 +133,7 @@ impl UploadPath {
                 Ok(Opened::Directory(_)) => Err(is_folder(write)),
                 Err(_) => Ok(TargetState::Taken(None)),
             },
-            NameUse::Other => Err(write.conflict("Something of that name is there that is no file.")),
+            NameUse::Other => Err(write.conflict("not a file", &[])),
         }
     }
 }
@@ -163,7 +160,7 @@ impl PutSink {
     /// Gives the file its name, after all content was received.
     fn publish(&mut self) -> Result<Response, WriteError> {
         if self.temp.length.is_some_and(|length| length != self.temp.written) {
-            return Err(self.write.problem(Status::BAD_REQUEST, "The content is not as long as announced.").into());
+            return Err(self.write.problem(Status::BAD_REQUEST, "wrong length", &[]).into());
         }
         // Before the name appears: after a power failure it must not lead to an empty file.
         self.temp.sync()?;
@@ -197,7 +194,7 @@ impl PutSink {
             false => root.writable_folder(self.target.parent()).map(|folder| (folder, NewFolders::default())),
         };
         folder.map_err(|error| match error {
-            Errno::NOENT => self.write.conflict("The folder is gone."),
+            Errno::NOENT => self.write.conflict("folder gone", &[]),
             error => error.into(),
         })
     }
@@ -214,7 +211,7 @@ impl PutSink {
         };
         write.check_preconditions(current.as_ref())?;
         match how {
-            Publish::Create if !rights.upload => return Err(write.conflict("The file to be replaced is gone.")),
+            Publish::Create if !rights.upload => return Err(write.conflict("file gone", &[])),
             Publish::Replace if !rights.overwrite => return Err(is_taken(&write)),
             _ => {}
         }

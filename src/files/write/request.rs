@@ -23,9 +23,10 @@ use crate::files::resource::{Resolver, collapse, encode, is_name};
 use crate::files::root::{Meta, Opened, Root};
 use crate::files::validator::{EntityTag, Validators};
 use crate::files::write::{Rights, TargetKind, name_option};
+use crate::http::multipart::FormError;
 use crate::http::{Expectation, Framing, Method, Request, Status};
-use crate::service::error_page::{self, PageFormat, Problem};
-use crate::service::{Response, router, text};
+use crate::service::error_page::{self, PageFormat, Problem, TEXTS};
+use crate::service::{Response, router, text, texts::Values};
 
 /// One write, and where it may write what.
 #[derive(Debug)]
@@ -119,8 +120,7 @@ impl WriteRequest {
                 let top = path.split(|&b| b == b'/').nth(1).unwrap_or_default();
                 if is_name(top, b".well-known") && self.resolver.adds_only && self.request.method() != Method::Delete {
                     // A certificate for this host can be had by a file there (RFC 8555 §8.3).
-                    let sentence = "Files in /.well-known/ speak for the whole site, so nothing is added there.";
-                    return Err(self.only_with_overwrite(Status::FORBIDDEN, sentence));
+                    return Err(self.only_with_overwrite(Status::FORBIDDEN, "well-known", &[]));
                 }
                 Ok(path)
             }
@@ -137,32 +137,35 @@ impl WriteRequest {
         }
     }
 
-    /// An error page with one sentence.
-    pub(crate) fn problem(&self, status: Status, sentence: &str) -> Response {
-        error_page::problem(&self.request, &Problem::new(status).with_sentence(sentence))
+    /// An error page with this row of the texts.
+    pub(crate) fn problem(&self, status: Status, name: &str, values: Values<'_>) -> Response {
+        error_page::problem(&self.request, &Problem::of(status, name, values))
+    }
+
+    /// 400 for a form that cannot be read.
+    pub(crate) fn broken_form(&self, error: FormError) -> Response {
+        let problem = Problem::new(Status::BAD_REQUEST).with_sentence(error.sentence());
+        error_page::problem(&self.request, &problem)
     }
 
     /// 403 for a path with a name that is not served.
     fn hidden(&self) -> Response {
-        let sentence = match self.resolver.dotfiles {
-            true => "Names that begin with .barewire- are kept for unfinished uploads of this server.",
-            false => {
-                "A name on this path begins with a dot. Such names are not served here, so nothing is changed there."
-            }
+        let (name, option) = match self.resolver.dotfiles {
+            true => ("kept name", None),
+            false => ("dot name", Some("--dotfiles")),
         };
-        let option = (!self.resolver.dotfiles).then_some("--dotfiles");
-        let problem = Problem::new(Status::FORBIDDEN).with_sentence(sentence);
+        let problem = Problem::of(Status::FORBIDDEN, name, &[]);
         error_page::problem(&self.request, &name_option(problem, option, self.peer))
     }
 
     /// A refusal of a new file that only clients may make who may replace files too.
-    pub(crate) fn only_with_overwrite(&self, status: Status, sentence: &str) -> WriteError {
-        let problem = Problem::new(status).with_sentence(sentence);
+    pub(crate) fn only_with_overwrite(&self, status: Status, name: &str, values: Values<'_>) -> WriteError {
+        let problem = Problem::of(status, name, values);
         error_page::problem(&self.request, &name_option(problem, Some("--overwrite"), self.peer)).into()
     }
 
-    pub(crate) fn conflict(&self, sentence: &str) -> WriteError {
-        self.problem(Status::CONFLICT, sentence).into()
+    pub(crate) fn conflict(&self, name: &str, values: Values<'_>) -> WriteError {
+        self.problem(Status::CONFLICT, name, values).into()
     }
 
     pub(crate) fn not_allowed(&self, kind: TargetKind) -> WriteError {
@@ -185,22 +188,12 @@ impl WriteRequest {
             Some(Errno::NOENT | Errno::ACCESS | Errno::PERM) if self.resolver.root.is_gone() => {
                 disk_error::gone(&self.request, Gone::Missing)
             }
-            Some(Errno::NOTDIR) if is_put => {
-                self.problem(Status::CONFLICT, "A file lies where this path needs a folder.")
-            }
+            Some(Errno::NOTDIR) if is_put => self.problem(Status::CONFLICT, "file on the way", &[]),
             Some(Errno::NAMETOOLONG | Errno::INVAL | Errno::ILSEQ) if is_put => {
-                self.problem(Status::CONFLICT, "The disk of this server cannot hold a file of that name.")
+                self.problem(Status::CONFLICT, "name on disk", &[])
             }
-            Some(Errno::ACCESS | Errno::PERM | Errno::ROFS) => {
-                let problem = Problem::new(Status::FORBIDDEN)
-                    .with_sentence("This server may not change what lies at this address.")
-                    .with_advice("Its permissions on the server's disk decide that.");
-                error_page::problem(&self.request, &problem)
-            }
-            Some(Errno::BUSY | Errno::TXTBSY) => self.problem(
-                Status::CONFLICT,
-                "Something is mounted at this address, or a program has it in use, so it can be neither replaced nor removed.",
-            ),
+            Some(Errno::ACCESS | Errno::PERM | Errno::ROFS) => self.problem(Status::FORBIDDEN, "may not write", &[]),
+            Some(Errno::BUSY | Errno::TXTBSY) => self.problem(Status::CONFLICT, "in use", &[]),
             // A limit of the machine. The note tells the operator which one.
             Some(Errno::NOSPC | Errno::DQUOT | Errno::FBIG) => {
                 disk_error::response(&self.request, &error).with_note(error.to_string())
@@ -211,28 +204,19 @@ impl WriteRequest {
 
     /// 500 after a change that was made. Never another status: the client would take the change for not made.
     fn unconfirmed(&self, error: Errno) -> Response {
-        let (done, undone) = match self.request.method() {
-            Method::Delete => ("removed", "back"),
-            _ => ("stored", "gone"),
+        let (name, done) = match self.request.method() {
+            Method::Delete => ("removed, not confirmed", "removed"),
+            _ => ("stored, not confirmed", "stored"),
         };
-        let sentence = format!(
-            "It was {done}, but the disk of this server did not confirm that: after a power failure it may be {undone}."
-        );
-        let problem = Problem::new(Status::INTERNAL_SERVER_ERROR)
-            .with_sentence(sentence)
-            .with_advice("Whoever runs the server finds the reason in its log.");
-        error_page::problem(&self.request, &problem)
-            .with_note(format!("{done}, but fsync of the folder failed: {error}"))
+        let response = self.problem(Status::INTERNAL_SERVER_ERROR, name, &[]);
+        response.with_note(format!("{done}, but fsync of the folder failed: {error}"))
     }
 
     /// Checks what the head says about the content. Returns the length of the content, if it is known.
     pub(crate) fn check_content(&self) -> Result<Option<u64>, WriteError> {
         self.check_expectation()?;
         let length = match self.request.framing() {
-            Framing::None => {
-                let sentence = "The request says no length of its content.";
-                return Err(self.problem(Status::LENGTH_REQUIRED, sentence).into());
-            }
+            Framing::None => return Err(self.problem(Status::LENGTH_REQUIRED, "no length", &[]).into()),
             Framing::Length(length) => Some(length),
             Framing::Chunked => None,
         };
@@ -242,15 +226,13 @@ impl WriteRequest {
         }
         if self.request.method() == Method::Put && self.request.has("content-range") {
             // Storing a range as if it were the whole would destroy the file.
-            let mut problem = Problem::new(Status::BAD_REQUEST)
-                .with_sentence("A file can only be stored as a whole here, and the request brings a range of one.");
+            let mut problem = Problem::of(Status::BAD_REQUEST, "partial put", &[]);
             problem.section = Some("RFC 9110 §14.5");
             return Err(error_page::problem(&self.request, &problem).into());
         }
         if self.request.list("content-encoding").any(|coding| !coding.eq_ignore_ascii_case(b"identity")) {
             // The stored file would later be sent without the field that names its coding.
-            let sentence = "Content is stored as it is sent, so it cannot be compressed for the way.";
-            let response = self.problem(Status::UNSUPPORTED_MEDIA_TYPE, sentence);
+            let response = self.problem(Status::UNSUPPORTED_MEDIA_TYPE, "encoded content", &[]);
             return Err(response.field("Accept-Encoding", "identity").into());
         }
         Ok(length)
@@ -282,11 +264,8 @@ impl WriteRequest {
         if let Verdict::Proceed { .. } = precondition::evaluate(&self.request, current) {
             return Ok(());
         }
-        let mut problem = Problem::new(Status::PRECONDITION_FAILED);
-        problem.sentence = match current {
-            Some(_) => "What lies at this address is not what the request was meant for.".into(),
-            None => "There is nothing at this address, and the request is meant for something.".into(),
-        };
+        let name = if current.is_some() { "other target" } else { "no target" };
+        let mut problem = Problem::of(Status::PRECONDITION_FAILED, name, &[]);
         problem.section = Some("RFC 9110 §13.2.2");
         Err(error_page::problem(&self.request, &problem).into())
     }
@@ -299,7 +278,10 @@ impl WriteRequest {
                 Response::json(Status::CREATED, serde_json::to_string(&files).unwrap_or_default() + "\n")
             }
             _ => {
-                let line = |file: &StoredFile| format!("Created {} ({}).\n", encode(&file.path), text::size(file.size));
+                let line = |file: &StoredFile| {
+                    let values: Values<'_> = &[("path", &encode(&file.path)), ("size", &text::size(file.size))];
+                    TEXTS.say("created", values) + "\n"
+                };
                 Response::text(Status::CREATED, stored.iter().map(line).collect::<String>())
             }
         };

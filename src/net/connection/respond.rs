@@ -28,7 +28,7 @@ use crate::net::connection::Connection;
 use crate::net::connection::body::{CollectedBody, RequestBody, Upload};
 use crate::net::connection::state::{Ending, FirstByte, LoopContext, Work};
 use crate::net::{CloseReason, upload_memory::Block, workers::JobResult};
-use crate::service::error_page::{Problem, problem};
+use crate::service::error_page::{Problem, TEXTS, problem};
 use crate::service::{Answer, Lane, OpenFile, Outcome, RequestContext, Response, Task, app::Additions};
 
 /// The request being answered: what the log and the end of the response need of it.
@@ -62,7 +62,7 @@ impl Exchange {
 pub(super) fn busy() -> Response {
     /// Seconds: by then a disk or another machine may answer again.
     const RETRY_AFTER: &str = "10";
-    Response::text(Status::SERVICE_UNAVAILABLE, "503 The server waits for its disk. Try again in a moment.\n")
+    Response::text(Status::SERVICE_UNAVAILABLE, TEXTS.say("disk is slow", &[]) + "\n")
         .field("Retry-After", RETRY_AFTER)
         .with_note("no worker or no disk has answered in time")
         .closing()

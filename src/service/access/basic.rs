@@ -155,9 +155,7 @@ fn challenge(request: &Request<'_>) -> Response {
 fn slow_down(request: &Request<'_>, wait: Duration) -> Response {
     // Rounded up, since a client that came back too early would be refused once more.
     let seconds = wait.as_millis().div_ceil(1000).max(1);
-    let problem = Problem::new(Status::TOO_MANY_REQUESTS)
-        .with_sentence("Too many sign-ins from your address have failed.")
-        .with_advice(format!("Try again in {seconds} s. Whoever has signed in already can go on."));
+    let problem = Problem::of(Status::TOO_MANY_REQUESTS, "sign-ins", &[("seconds", &seconds)]);
     error_page::problem(request, &problem)
         .field("Retry-After", seconds.to_string())
         .with_note("too many failed sign-ins of this client")

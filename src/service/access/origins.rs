@@ -113,13 +113,11 @@ pub enum ForeignWrite {
 }
 
 impl ForeignWrite {
-    /// A sentence for the error page.
-    pub fn explain(self) -> &'static str {
+    /// The row of the texts about it, for the error page.
+    pub(crate) fn text(self) -> &'static str {
         match self {
-            ForeignWrite::Site | ForeignWrite::Origin => {
-                "A page that does not belong to this server asked for a change here."
-            }
-            ForeignWrite::Unclear => "It cannot be told which page asked for a change here.",
+            ForeignWrite::Site | ForeignWrite::Origin => "foreign write",
+            ForeignWrite::Unclear => "unclear write",
         }
     }
 }

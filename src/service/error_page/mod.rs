@@ -1,7 +1,7 @@
 //! Error responses that explain themselves (RFC 9110 §15): as a page, as JSON, or as one line of text.
 //!
 //! A page says what happened, one sentence about this case, a next step, and what the status means, with the section of
-//! the RFC. `Accept` (§12.5.1) chooses the format. The usual texts of each status are in `texts.txt`. The JSON of a
+//! the RFC. `Accept` (§12.5.1) chooses the format. All texts are in `texts.txt`. The JSON of a
 //! malformed request also has `fault`, the name of the broken rule, and `byte`, where it is broken, counted from 0.
 //!
 //! ```text
@@ -17,13 +17,15 @@
 
 use std::cmp::Reverse;
 use std::hash::BuildHasher;
+use std::sync::LazyLock;
 
 use askama::Template;
 use serde::Serialize;
 
 use crate::http::{Fields, Request, RequestError, Status, field};
 use crate::service::response::{Body, Response};
-use crate::service::text::{byte_count, clip, escape_unsafe, href, reference, shown, size};
+use crate::service::text::{clip, escape_unsafe, grouped, href, reference, shown, size};
+use crate::service::texts::{Texts, Values};
 
 /// How many seconds a client that gets 503 is asked to wait.
 pub const RETRY_AFTER_SECONDS: u32 = 5;
@@ -40,8 +42,8 @@ const LINKS: usize = 3;
 /// The style sheet. It is inside the page, because a client that gets 503 or 421 could not load it.
 const STYLE: &str = include_str!("../../pages/problem.css");
 
-/// The usual texts, one a line: `404 heading Nothing here has that address.`
-const TEXTS: &str = include_str!("texts.txt");
+/// What error pages and other responses say.
+pub static TEXTS: LazyLock<Texts> = LazyLock::new(|| Texts::new(include_str!("texts.txt")));
 
 /// The Content-Security-Policy of a page. The hash is the SHA-256 of [`STYLE`]; a test computes it, and tells the new
 /// one when the style sheet was changed.
@@ -117,9 +119,8 @@ pub struct Problem {
 impl Problem {
     /// A problem with the usual sentence and advice of this status.
     pub fn new(status: Status) -> Problem {
-        let key = key(status);
-        let sentence = text(&key, "sentence").unwrap_or_default().to_string();
-        Problem { status, sentence, advice: text(&key, "advice").map(str::to_string), links: Vec::new(), section: None }
+        let [sentence, advice] = ["sentence", "advice"].map(|part| text(&key(status), part).map(str::to_string));
+        Problem { status, sentence: sentence.unwrap_or_default(), advice, links: Vec::new(), section: None }
     }
 
     /// The same with a sentence about this case.
@@ -134,6 +135,11 @@ impl Problem {
     pub fn with_advice(mut self, advice: impl Into<String>) -> Problem {
         self.advice = Some(advice.into());
         self
+    }
+
+    /// A problem with this row of the texts.
+    pub fn of(status: Status, name: &str, values: Values<'_>) -> Problem {
+        Problem::new(status).saying(TEXTS.row(name, values))
     }
 
     /// The same with sentence and advice from a table of texts. Without an advice there, the usual one stays.
@@ -154,40 +160,38 @@ impl Problem {
     /// slash at its end.
     pub fn not_found(path: &[u8], parent: Option<&[u8]>) -> Problem {
         // The root gets no button of its own, since "Home" leads there.
-        let sentence = format!("There is no file or folder called {} on this server.", shown(path));
-        let mut problem = Problem::new(Status::NOT_FOUND).with_sentence(sentence);
+        let mut problem = Problem::of(Status::NOT_FOUND, "not found", &[("path", &shown(path))]);
         if let Some(parent) = parent.filter(|parent| parent.len() > 1) {
-            problem = problem.with_link(format!("Go to {}", shown(parent)), href(parent));
+            problem = problem.with_link(TEXTS.say("link folder", &[("folder", &shown(parent))]), href(parent));
         }
-        problem.with_link("Home", "/")
+        problem.with_link(TEXTS.say("link home", &[]), "/")
     }
 
     /// 405: `method` does not work here, those of `allow` (the value of the Allow field) do.
     pub fn method_not_allowed(method: &[u8], allow: &str) -> Problem {
         // A target may have no method that works, and then "These do" would be wrong.
-        let works = if allow.is_empty() { ", nor does any method.".into() } else { format!(". These do: {allow}.") };
-        let sentence = format!("{} does not work at this address{works}", shown(method));
-        Problem::new(Status::METHOD_NOT_ALLOWED).with_sentence(sentence)
+        let (status, method) = (Status::METHOD_NOT_ALLOWED, shown(method));
+        match allow {
+            "" => Problem::of(status, "no method", &[("method", &method)]),
+            _ => Problem::of(status, "method", &[("method", &method), ("allow", &allow)]),
+        }
     }
 
     /// 413: more than `limit` bytes of content.
     pub fn too_large(limit: u64) -> Problem {
-        let sentence = format!("The content is larger than this server takes: at most {}.", size(limit));
-        Problem::new(Status::CONTENT_TOO_LARGE).with_sentence(sentence)
+        Problem::of(Status::CONTENT_TOO_LARGE, "too large", &[("limit", &size(limit))])
     }
 
     /// 416: the file has `length` bytes, and no range lies inside.
     pub fn range(length: u64) -> Problem {
         // In exact bytes, since a range is given in bytes.
-        let sentence = format!("The file is {} long, and none of the ranges lies inside it.", byte_count(length));
-        Problem::new(Status::RANGE_NOT_SATISFIABLE).with_sentence(sentence)
+        Problem::of(Status::RANGE_NOT_SATISFIABLE, "no range", &[("length", &grouped(length))])
     }
 }
 
-/// A text about a status or a fault. The lines are searched each time: a response with an error is rare, and 404 is
-/// prepared.
+/// A text about a status or a fault.
 fn text(key: &str, part: &str) -> Option<&'static str> {
-    TEXTS.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' ')?.strip_prefix(part)?.strip_prefix(' '))
+    TEXTS.find(&format!("{key} {part}"))
 }
 
 /// The key of a status in the texts: its code, or its class if there are none for the code.
@@ -215,15 +219,14 @@ pub fn internal_error(request: &Request<'_>, cause: &str) -> Response {
 pub fn internal_problem(cause: &str) -> (Problem, String) {
     // The keys of a hasher are random and differ at every call, so the id is unique and tells nothing.
     let id = format!("{:08x}", std::hash::RandomState::new().hash_one(()) as u32);
-    let problem = Problem::new(Status::INTERNAL_SERVER_ERROR)
-        .with_advice(format!("Try again; if it stays like this, tell whoever runs the server: {id}."));
+    let problem = Problem::of(Status::INTERNAL_SERVER_ERROR, "internal error", &[("id", &id)]);
     (problem, format!("{id}: {cause}"))
 }
 
 /// The response to a request that breaks the protocol. `head` is the part of it that was received.
 pub fn malformed_request(error: &RequestError, head: &[u8]) -> Response {
     let fault = error.fault;
-    let mut problem = Problem::new(fault.status()).with_sentence(format!("byte {}: {}", error.at, fault.sentence()));
+    let mut problem = Problem::of(fault.status(), "fault", &[("at", &error.at), ("sentence", &fault.sentence())]);
     problem.section = Some(fault.section());
     if let Some(advice) = text(fault.name(), "advice") {
         problem.advice = Some(advice.into());
@@ -240,7 +243,7 @@ pub fn malformed_request(error: &RequestError, head: &[u8]) -> Response {
 /// format that the client accepts is unknown. Browsers obey the Refresh field and try again by themselves.
 pub fn overload() -> Response {
     let seconds = RETRY_AFTER_SECONDS.to_string();
-    Response::text(Status::SERVICE_UNAVAILABLE, format!("503 Too busy. Trying again in {seconds} s.\n"))
+    Response::text(Status::SERVICE_UNAVAILABLE, TEXTS.say("overload", &[("seconds", &seconds)]) + "\n")
         .field("Cache-Control", "no-store")
         .field("Retry-After", &seconds)
         .field("Refresh", &seconds)

@@ -159,10 +159,11 @@ fn every_status_has_texts_in_every_format_and_a_page_stays_below_4_kb() {
 #[test]
 fn every_line_of_the_texts_belongs_to_a_status_or_a_fault_and_none_is_missing() {
     let parts = ["heading", "sentence", "advice", "meaning"];
-    for line in TEXTS.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
-        let mut words = line.splitn(3, ' ');
-        let [key, part, said] = [(); 3].map(|()| words.next().unwrap());
-        assert!(parts.contains(&part) && said.len() > 9, "{line}");
+    for line in crate::service::texts::rows(include_str!("texts.txt")) {
+        let (name, said) = line.split_once(" | ").unwrap();
+        // All other rows are named in the code.
+        let Some((key, part)) = name.split_once(' ').filter(|(_, part)| parts.contains(part)) else { continue };
+        assert!(said.len() > 9, "{line}");
         assert_eq!(text(key, part), Some(said), "the same twice");
         let is_fault = Fault::ALL.iter().any(|fault| fault.name() == key && part == "advice");
         assert!(is_fault || ["4xx", "5xx"].contains(&key) || Status::ALL.iter().any(|s| s.code().to_string() == key));
@@ -263,9 +264,14 @@ fn a_client_that_gets_503_is_told_when_to_come_back() {
 #[test]
 fn each_problem_has_a_sentence_about_its_case() {
     for (said, words) in [
-        (Problem::method_not_allowed(b"PUT", "GET, HEAD"), "PUT does not work at this address. These do: GET, HEAD."),
+        (
+            Problem::method_not_allowed(b"PUT", "GET, HEAD"),
+            "PUT does not work at this address. These methods do: GET, HEAD.",
+        ),
+        (Problem::method_not_allowed(b"PUT", ""), "PUT does not work at this address, and no other method does."),
         (Problem::too_large(16_000_000_000), "at most 16 GB"),
-        (Problem::range(1000), "1,000 bytes long"),
+        (Problem::range(1000), "1,000 bytes,"),
+        (Problem::range(1), "1 byte,"),
     ] {
         assert!(said.sentence.contains(words), "{}", said.sentence);
     }
