@@ -56,9 +56,9 @@ fn writings(word: &str) -> Vec<String> {
 
 /// All that the page has while it shows an exchange: the document, its text, the two columns of the hex, the
 /// memory of its scripts, what it stores.
-const ALL: &str = "Promise.all([import('/wire-draw.js'), import('/wire-book.js')]).then(([{view}, {messages}]) => {
+const ALL: &str = "import('/state.js').then(({view}) => {
     const bytes = document.querySelector('#bytes').textContent, rows = bytes.split('\\n')
-    const known = messages(view.x).map(({octets, ...m}) => JSON.stringify({...m, made: 0, calls: 0, kept: 0})
+    const known = view.exchange.messages.map(({octets, ...m}) => JSON.stringify({...m, madeRows: 0, calls: 0, kept: 0, owner: 0})
         + atob(octets.first) + '\\n' + atob(octets.last))
     return [document.documentElement.outerHTML, document.body.textContent, document.title, location.href,
         JSON.stringify({...localStorage, ...sessionStorage}),

@@ -17,7 +17,7 @@ use crate::site::Site;
 /// A page that tries everything a page can do. `VIEW` is the origin of the view, `window.came` the list of results.
 const PAGE: &str = r#"<!doctype html><title>foreign</title><iframe name=hole></iframe><body><script>
 const view = 'VIEW', key = 'A'.repeat(22), came = []
-const paths = ['/', '/wire.js', '/api/events', '/api/conn/1', '/api/conn/1/in', '/api/ex/1.1/request', '/api/har', '/api/notes']
+const paths = ['/', '/main.js', '/api/events', '/api/conn/1', '/api/conn/1/in', '/api/ex/1.1/request', '/api/har', '/api/notes']
 const read = (name, ask) => ask.then(async r => r.type == 'opaque' ? `${name}: opaque ${(await r.text()).length}` : `${name}: ${r.status} ${(await r.text()).length}`,
     e => `${name}: ${e.name}`).then(text => came.push(text))
 const loads = (name, make) => new Promise(done => { const e = make(); e.onload = e.onmessage = e.onopen = () => done(came.push(`${name}: loaded`))
@@ -42,7 +42,7 @@ window.done = (async () => {
         await post(path, {enctype: 'text/plain'})
     }
     await loads('events', () => new EventSource(view + '/api/events'))
-    for (const path of ['/wire-book.js', '/api/conn/1', '/api/har']) {
+    for (const path of ['/store.js', '/api/conn/1', '/api/har']) {
         await loads(`script ${path}`, () => put('script', {src: view + path}))
         await loads(`style ${path}`, () => put('link', {rel: 'stylesheet', href: view + path}))
         await loads(`module ${path}`, () => put('script', {type: 'module', src: view + path}))
@@ -195,7 +195,7 @@ fn untouched(browser: &mut Browser, site: &Site) {
     browser.wait("document.querySelector('#live.on') && document.querySelector('#list').innerText.includes('/last')");
     assert_eq!(browser.eval("document.querySelector('#pause').innerText"), "Pause");
     let asked = browser.eval(
-        "import('/wire-book.js').then(({connections}) => [...connections.values()].flatMap(c => c.exchanges.map(x => x.request.target)))",
+        "import('/store.js').then(({connections}) => [...connections.values()].flatMap(c => c.exchanges.map(x => x.request.target)))",
     );
     let asked: Vec<&str> = asked.as_array().unwrap().iter().filter_map(|target| target.as_str()).collect();
     let times = |target: &str| asked.iter().filter(|asked| **asked == target).count();

@@ -113,15 +113,40 @@ fn selected(browser: &mut Browser) -> (String, String) {
 
 #[test]
 fn the_page_stays_small_and_has_nothing_that_the_policy_forbids() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/pages");
-    let files = ["wire.html", "wire.css", "wire.js", "wire-book.js", "wire-draw.js"]
-        .map(|name| fs::read_to_string(folder.join(name)).unwrap());
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/pages/wire");
+    // The first steps come from the server, with the events.
+    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let files: Vec<String> =
+        paths.filter(|path| !path.ends_with("start.txt")).map(|path| fs::read_to_string(path).unwrap()).collect();
     let size: usize = files.iter().map(String::len).sum();
     assert!(size <= BUDGET, "{size} bytes");
     for forbidden in
         ["innerHTML", "outerHTML", "insertAdjacent", "document.write", "eval(", "style=", "onclick=\"", "cookie ="]
     {
         assert!(files.iter().all(|file| !file.contains(forbidden)), "{forbidden}");
+    }
+}
+
+/// A text that is missing stops the page, and one that is not used would be translated in vain.
+#[test]
+fn every_text_of_the_page_is_in_the_table_and_is_used() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/pages/wire");
+    let texts = fs::read_to_string(folder.join("texts.js")).unwrap();
+    let (_, table) = texts.split_once("const TEXTS = {").unwrap();
+    let (table, _) = table.split_once("\n}").unwrap();
+    let names: Vec<&str> = table.lines().filter_map(|line| Some(line.trim().split_once(':')?.0)).collect();
+    assert!(names.len() > 50, "{names:?}");
+    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let others: String =
+        paths.filter(|path| !path.ends_with("start.txt")).map(|path| fs::read_to_string(path).unwrap()).collect();
+    for name in &names {
+        let uses = [format!("'{name}'"), format!("=\"{name}\"")];
+        assert!(uses.iter().any(|text| others.contains(text)), "{name} is not used");
+    }
+    let said = others.split("say('").skip(1).map(|rest| rest.split('\'').next().unwrap());
+    let named = others.split("data-text=\"").skip(1).map(|rest| rest.split('"').next().unwrap());
+    for name in said.chain(named) {
+        assert!(names.contains(&name), "{name} has no text");
     }
 }
 
@@ -203,7 +228,7 @@ fn cuts_stand_at_the_bytes_where_recv_returned() {
         // A block leads to its bytes.
         browser.eval("document.querySelectorAll('.ribbon .call')[2].click()");
         assert_eq!(selected(browser).1, "Host");
-        assert!(text(browser, "#what").contains("recv() #2 to #3 (cut in two!)"), "{}", text(browser, "#what"));
+        assert!(text(browser, "#what").contains("recv() #2 to #3 (cut in 2!)"), "{}", text(browser, "#what"));
     });
 }
 
@@ -418,9 +443,9 @@ fn a_phone_is_not_moved_sideways_fingers_hit_and_every_word_can_be_read() {
 
 /// What the page knows of each connection, to be compared with what it shows.
 const TOLD: &str = "[...connections.values()].map(c => ({
-    card: !!document.getElementById('c' + c.n),
+    card: !!document.getElementById('c' + c.number),
     exchanges: c.exchanges.length,
-    rows: document.getElementById('c' + c.n)?.parentNode.querySelectorAll('.ex').length,
+    rows: document.getElementById('c' + c.number)?.parentNode.querySelectorAll('.ex').length,
     received: c.recvs.reduce((n, r) => n + r.to - r.from, 0),
     read: c.exchanges.reduce((n, x) => n + x.request.bytes, 0) + (c.closed?.unread || 0),
     sent: c.sends.reduce((n, s) => n + s.to - s.from, 0),
@@ -440,7 +465,7 @@ fn every_connection_of_a_browser_has_a_card_also_those_that_never_spoke() {
         open(browser, &site);
         browser.wait("[...document.querySelectorAll('.tag')].some(t => t.innerText.startsWith('sent nothing'))");
         // Wait for the events that are still on their way.
-        browser.eval("import('/wire-book.js').then(({connections}) => { window.connections = connections; return 0 })");
+        browser.eval("import('/store.js').then(({connections}) => { window.connections = connections; return 0 })");
         browser.wait(&format!(
             "{TOLD}.every(c => c.card && c.exchanges === c.rows && c.received === c.read && c.sent === c.told)"
         ));
@@ -483,16 +508,16 @@ fn bytes_of_a_client_are_shown_as_text_whatever_they_look_like() {
             go(browser, link, heading);
             let main = text(browser, "main");
             assert!(main.contains(visible), "{visible} is not shown: {main}");
-            let made = browser.eval("[document.querySelectorAll('script:not([src=\"/wire.js\"]), img').length, document.title.includes('owned') && !document.title.includes('<')]");
+            let made = browser.eval("[document.querySelectorAll('script:not([src=\"/main.js\"]), img').length, document.title.includes('owned') && !document.title.includes('<')]");
             assert_eq!(made, json!([0, false]), "{link}");
             let raw = browser
                 .eval("/[\\x00-\\x08\\x0b-\\x1f\\u202a-\\u202e\\u200b]/.test(document.documentElement.innerText)");
             assert_eq!(raw, false, "a control character in the page at {link}");
             // Every byte of every message is in one part.
             let holes = browser.eval(
-                "Promise.all([import('/wire-draw.js'), import('/wire-book.js')]).then(([{view}, {messages}]) => messages(view.x).filter(m => {
+                "import('/state.js').then(({view}) => view.exchange.messages.filter(m => {
                     let at = 0
-                    for (const s of m.lines.flatMap(line => line.spans)) at = s.start === at ? s.end : NaN
+                    for (const s of m.rows.flatMap(row => row.parts)) at = s.start === at ? s.end : NaN
                     return at !== m.bytes }).length)",
             );
             assert_eq!(holes, 0, "{link}");

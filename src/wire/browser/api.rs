@@ -27,6 +27,7 @@ use crate::http::grammar::decimal;
 use crate::http::target::query_pairs;
 use crate::http::{Method, Status};
 use crate::service::{Body, Call, Response, Router};
+use crate::wire::browser::page::{FILES, media_type};
 use crate::wire::browser::stream::{EventStream, STREAMS, StreamPermit, stored_value};
 use crate::wire::browser::{ViewContext, error};
 use crate::wire::explain::message::Excerpt;
@@ -39,14 +40,6 @@ use crate::wire::record::history::{HistoryReader, StoredEvent};
 use crate::wire::show::json::push_line;
 use crate::wire::show::sentences::capitalize;
 
-/// The files of the page: path, media type, content. They are part of the program and hold no key.
-const FILES: [(&str, &str, &str); 5] = [
-    ("/", "text/html; charset=utf-8", include_str!("../../pages/wire.html")),
-    ("/wire.css", "text/css; charset=utf-8", include_str!("../../pages/wire.css")),
-    ("/wire.js", "text/javascript; charset=utf-8", include_str!("../../pages/wire.js")),
-    ("/wire-book.js", "text/javascript; charset=utf-8", include_str!("../../pages/wire-book.js")),
-    ("/wire-draw.js", "text/javascript; charset=utf-8", include_str!("../../pages/wire-draw.js")),
-];
 /// Bytes of content at most: only `/api/pause` takes any, one word.
 const CONTENT: u64 = 1024;
 /// Exchanges named in one query at most.
@@ -75,8 +68,8 @@ const ROUTES: [(Method, &str, Handler); 13] = [
 
 /// Adds all routes.
 pub(crate) fn add_routes(mut router: Router, context: &Arc<ViewContext>) -> Router {
-    for (path, media_type, text) in FILES {
-        router = router.get(path, move |_| Response::content(Status::OK, media_type, text));
+    for (path, text) in FILES {
+        router = router.get(path, move |_| Response::content(Status::OK, media_type(path), text));
     }
     for (method, pattern, handler) in ROUTES {
         // The router keeps the handlers for all event loops, so each has its own reference.
@@ -145,14 +138,14 @@ fn events(context: &ViewContext, call: &Call) -> Outcome {
 const SAFE: &str = "Only this computer can open this page · secrets are hidden";
 /// Advice for a page without the key: words, and a command to type.
 pub(crate) const WITHOUT_KEY: [[&str; 2]; 1] = [[
-    "barewire prints the address of the wire view, with a key behind the #, each time it starts. A new start has a new \
+    "barewire prints the address of the wire view, with a key after the #, each time it starts. A new start has a new \
      key. Open the address behind “Wire view” in what this prints:",
     "barewire --study",
 ]];
 
 /// Advice while nothing has happened yet: words, and a command to type or an address to open.
 fn first_steps(main: SocketAddr) -> Vec<(&'static str, String)> {
-    let lines = include_str!("../../pages/wire-start.txt").lines().filter_map(|line| line.split_once(" | "));
+    let lines = include_str!("../../pages/wire/start.txt").lines().filter_map(|line| line.split_once(" | "));
     lines.map(|(words, command)| (words, command.replace("{main}", &main.to_string()))).collect()
 }
 

@@ -18,6 +18,7 @@
 
 mod api;
 mod entry;
+mod page;
 mod stream;
 
 use std::io;

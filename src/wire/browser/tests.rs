@@ -177,7 +177,7 @@ fn no_response_may_be_embedded_cached_or_sniffed() {
     let mut fixture = fixture(&[(ASK, ANSWER)]);
     for (method, target) in [
         ("GET", "/"),
-        ("GET", "/wire.js"),
+        ("GET", "/main.js"),
         ("GET", "/nope"),
         ("GET", "/api/conn/1"),
         ("DELETE", "/api/conn/1"),
@@ -198,15 +198,24 @@ fn no_response_may_be_embedded_cached_or_sniffed() {
 #[test]
 fn the_files_of_the_page_are_in_the_program_and_hold_no_key() {
     let mut fixture = fixture(&[]);
-    for (target, media_type, text) in [
-        ("/", "text/html; charset=utf-8", include_str!("../../pages/wire.html")),
-        ("/wire.css", "text/css; charset=utf-8", include_str!("../../pages/wire.css")),
-        ("/wire.js", "text/javascript; charset=utf-8", include_str!("../../pages/wire.js")),
-    ] {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/pages/wire");
+    let mut names: Vec<String> =
+        std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    // The first steps are sent as JSON.
+    names.retain(|name| name != "start.txt");
+    assert!(names.len() == page::FILES.len(), "a file of the folder is not served: {names:?}");
+    for name in names {
+        let target = if name == "index.html" { "/".into() } else { format!("/{name}") };
+        let text = std::fs::read_to_string(folder.join(&name)).unwrap();
         let response = fixture.send(&format!("GET {target} HTTP/1.1\r\nHost: localhost:8081\r\n\r\n"), b"");
-        assert_eq!(field(&response, "content-type").as_deref(), Some(media_type));
-        assert_eq!(bytes(&response), text.as_bytes());
-        assert!(!text.contains(KEY) && !text.contains("innerHTML"), "{target}");
+        let kind = match name.rsplit('.').next() {
+            Some("html") => "text/html; charset=utf-8",
+            Some("css") => "text/css; charset=utf-8",
+            _ => "text/javascript; charset=utf-8",
+        };
+        assert_eq!(field(&response, "content-type").as_deref(), Some(kind), "{name}");
+        assert_eq!(bytes(&response), text.as_bytes(), "{name}");
+        assert!(!text.contains(KEY) && !text.contains("innerHTML"), "{name}");
     }
 }
 
