@@ -17,7 +17,7 @@
 //! |---|---|---|
 //! | [`http`] | the protocol: bytes in, events out; a status and fields in, bytes out | sockets, files, threads, the clock |
 //! | [`service`] | the order in which a request is decided, routes, error pages, access rules | the disk, a socket |
-//! | [`files`] | from a path to a response: files, listings, uploads | a path that reaches the kernel outside [`files::root`] |
+//! | [`files`] | from a path to a response: files, listings, uploads | a path that reaches the kernel outside `files::root` |
 //! | [`wire`] | what the sockets carried: recorded, explained, shown, exported | a parser of its own for requests: it replays the bytes through [`http`] |
 //! | [`practice`] | the addresses under `/.try/`, one for each case of HTTP | |
 //! | [`net`] | sockets: one event loop for each core, workers for what may block | a rule of HTTP |
@@ -35,7 +35,7 @@
 //! 6. `net::connection::respond`: asks how the request will be answered, and puts the response into the send queue.
 //! 7. [`service::app`]: the order in which a request is decided, on one screen; fields of every response.
 //! 8. [`files::site`]: the path becomes a file, a folder or an error; from the cache where that is possible.
-//! 9. [`files::root`]: the only code that opens a path, beneath the served folder.
+//! 9. `files::root`: the only code that opens a path, beneath the served folder.
 //! 10. `files::retrieve`: preconditions, ranges and header fields of a file, in the order of RFC 9110.
 //! 11. [`http::response`]: the head of the response as bytes.
 //! 12. [`net::send_queue`]: `send`, and `sendfile` for large content.
@@ -59,7 +59,7 @@
 //!
 //! 1. [`http`] names no socket, file, clock, thread or log. *(test of imports)*
 //! 2. No call on an event loop waits for a disk: work that may block is a job for a worker.
-//! 3. Every path of a request reaches the kernel through [`files::root`]. *(test of imports)*
+//! 3. Every path of a request reaches the kernel through `files::root`. *(test of imports)*
 //! 4. A late result cannot reach another client: keys of connections carry a generation.
 //! 5. Each byte of input is looked at a bounded number of times. *(the corpus, byte by byte)*
 //! 6. Every limit is a constant with a name and a reason.

@@ -12,8 +12,6 @@
 //! | name in use, folder not empty | 409 | |
 //! | anything else | 500 | the note in the log has the details |
 
-use std::io;
-
 use rustix::io::Errno;
 
 use crate::files::root::PSEUDO;
@@ -22,12 +20,8 @@ use crate::service::Response;
 use crate::service::error_page::{self, Problem};
 
 /// The status for an error of the disk.
-pub(crate) fn status_of(error: &io::Error) -> Status {
-    let Some(errno) = Errno::from_io_error(error) else {
-        // An error of the standard library itself, without a number of the kernel.
-        return if error.kind() == io::ErrorKind::NotFound { Status::NOT_FOUND } else { Status::INTERNAL_SERVER_ERROR };
-    };
-    match errno {
+pub(crate) fn status_of(error: Errno) -> Status {
+    match error {
         // EXDEV leads out of the root, ENXIO is a socket, ENODEV a device without driver. EINVAL
         // and EILSEQ are names that this file system cannot have.
         Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG | Errno::LOOP | Errno::XDEV => Status::NOT_FOUND,
@@ -44,15 +38,15 @@ pub(crate) fn status_of(error: &io::Error) -> Status {
 
 /// Whether nothing is there, or nothing that is served.
 pub(crate) fn is_not_found(error: Errno) -> bool {
-    status_of(&error.into()) == Status::NOT_FOUND
+    status_of(error) == Status::NOT_FOUND
 }
 
 /// The page for an error of the disk, and a note for the log if the operator should know of it.
-pub(crate) fn explain(error: &io::Error) -> (Problem, Option<String>) {
+pub(crate) fn explain(error: Errno) -> (Problem, Option<String>) {
     let status = status_of(error);
     match status {
         Status::NOT_FOUND => (Problem::of(status, "nothing here", &[]), None),
-        Status::FORBIDDEN if Errno::from_io_error(error) == Some(PSEUDO) => {
+        Status::FORBIDDEN if error == PSEUDO => {
             let note = "a file system of the kernel, such as /proc";
             (Problem::of(status, "pseudo file", &[]), Some(note.into()))
         }
@@ -69,7 +63,7 @@ pub(crate) fn explain(error: &io::Error) -> (Problem, Option<String>) {
 }
 
 /// The response for an error of the disk.
-pub(crate) fn response(request: &Request<'_>, error: &io::Error) -> Response {
+pub(crate) fn response(request: &Request<'_>, error: Errno) -> Response {
     let (problem, note) = explain(error);
     add_note(error_page::problem(request, &problem), note)
 }
@@ -144,14 +138,13 @@ mod tests {
             (Errno::NOTEMPTY, 409),
             (Errno::IO, 500),
         ] {
-            assert_eq!(status_of(&errno.into()).code(), code, "{errno:?}");
+            assert_eq!(status_of(errno).code(), code, "{errno:?}");
         }
-        assert_eq!(status_of(&io::ErrorKind::InvalidData.into()).code(), 500);
     }
 
     #[test]
     fn a_500_shows_the_id_of_the_log_line_and_nothing_else_of_it() {
-        let (problem, note) = explain(&Errno::IO.into());
+        let (problem, note) = explain(Errno::IO);
         let note = note.unwrap();
         let id = note.split(':').next().unwrap();
         assert_eq!(id.len(), 8);

@@ -1,15 +1,16 @@
 //! Files and folders as resources (RFC 9110 §8, §12–14; RFC 9111 for an origin server).
 //!
 //! [`site`] is the service. It asks the cache first. Otherwise the path is opened beneath the
-//! served folder ([`root`]) and becomes a file, a folder or a redirect (`resource`). `retrieve`
+//! served folder (`root`) and becomes a file, a folder or a redirect (`resource`). `retrieve`
 //! makes the response for a file by pure rules, which never use the disk: `representation`,
-//! `charset`, `validator`, `precondition`, `range`. `listing` shows folders, `write` changes them.
+//! `charset`, `validator`, `precondition`, `range`. `listing` shows folders, `write` changes them
+//! where `rights` allow it.
 //!
 //! Functions that may touch the disk take `may_block`. On a loop it is false: if something is not
 //! in the kernel's memory, they return "would block", and the request runs again on a worker, from
 //! the start. So both take the same code path.
 //!
-//! Only [`root`] gives paths to the kernel, and nothing here uses sockets or starts threads.
+//! Only `root` gives paths to the kernel, and nothing here uses sockets or starts threads.
 
 mod cache;
 mod charset;
@@ -20,7 +21,8 @@ mod range;
 mod representation;
 mod resource;
 mod retrieve;
-pub mod root;
+mod rights;
+mod root;
 pub mod site;
 #[cfg(test)]
 mod testing;
@@ -31,7 +33,7 @@ mod write;
 use crate::service::BuiltIn;
 
 pub use cache::CAPACITY as CACHE_CAPACITY;
-pub use root::{OpenMethod, Symlinks};
+pub use root::{OpenMethod, Root, Symlinks};
 pub use site::{RootWatch, Site};
 
 /// The value of Cache-Control for files, folders and redirects.

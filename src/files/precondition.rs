@@ -34,7 +34,7 @@ pub(crate) enum Verdict {
 
 /// Evaluates the preconditions against the current representation; `None` if there is none.
 pub(crate) fn evaluate(request: &Request<'_>, current: Option<&Validators>) -> Verdict {
-    let is_read = matches!(request.method(), Method::Get | Method::Head);
+    let is_read = request.method().is_read();
     // Steps 1 and 2: the client asks to change or continue exactly the version that it has.
     let is_known_version = if_match(request, current).or_else(|| if_unmodified_since(request, current));
     if is_known_version == Some(false) {

@@ -16,7 +16,8 @@ use std::borrow::Cow;
 
 use rustix::io::{Errno, pread, retry_on_intr};
 
-use crate::files::root::{Directory, Meta, Opened, Root, TEMPORARY_PREFIX};
+use crate::files::rights::Rights;
+use crate::files::root::{Directory, Meta, Opened, Root, TEMPORARY_PREFIX, split_last};
 use crate::files::{Settings, disk_error, representation::Coding};
 use crate::service::{OpenFile, text};
 
@@ -55,59 +56,61 @@ pub(crate) struct SingleFile {
 }
 
 /// Finds resources: the root, and the rules about names in it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Resolver {
     pub root: Root,
-    /// Names of index files.
-    pub index: Vec<String>,
-    /// Whether names that begin with a dot are served.
-    pub dotfiles: bool,
     pub single: Option<SingleFile>,
-    /// Whether clients may add files and replace none. Then a file that they add must not change what
-    /// another address answers, since it would stand in for a file that they may not replace.
-    pub adds_only: bool,
-    /// The path of the page that answers unknown paths.
-    pub spa: Option<String>,
-    /// Names at the top of the site at which the program answers, if the folder has no such entry.
-    pub built_in: &'static [&'static str],
+    pub rights: Rights,
+    /// As given; for what clients may change, ask `rights`.
+    pub settings: Settings,
 }
 
 /// The author's pages at the top of the site that answer for errors.
-pub(crate) const ERROR_PAGES: [&[u8]; 3] = [b"403.html", b"404.html", b"500.html"];
+pub(crate) const ERROR_PAGES: [&str; 3] = ["403.html", "404.html", "500.html"];
 
 impl Resolver {
-    pub(crate) fn new(root: Root, single: Option<SingleFile>, settings: &Settings) -> Resolver {
-        let (index, spa) = (settings.index.clone(), settings.spa.clone());
-        let adds_only = settings.upload && !settings.overwrite;
-        let built_in = settings.built_in.map_or(&[][..], |built_in| built_in.names);
-        Resolver { root, index, dotfiles: settings.dotfiles, single, adds_only, spa, built_in }
+    pub(crate) fn new(root: Root, single: Option<SingleFile>, settings: Settings) -> Resolver {
+        let rights = Rights {
+            // Nothing can be added to a single file.
+            upload: settings.upload && single.is_none(),
+            overwrite: settings.overwrite,
+            delete: settings.delete,
+        };
+        Resolver { root, single, rights, settings }
     }
 
     /// Whether files may have prepared codings beside them.
     pub(crate) fn has_prepared(&self) -> bool {
         // The files beside a single file are not part of the site.
-        self.single.is_none() && !self.adds_only
+        self.single.is_none() && !self.rights.adds_only()
     }
 
     /// Whether clients may not add a file at `path`, which is collapsed, because it would change what
     /// another address answers. Blocks.
     pub(crate) fn is_reserved(&self, path: &[u8]) -> bool {
+        if !self.rights.adds_only() {
+            return false;
+        }
+        let Settings { index, spa, built_in, .. } = &self.settings;
         let (folder, name) = split_last(path);
+        let page = spa.as_ref().and_then(|path| path.rsplit('/').next());
+        if index.iter().map(String::as_str).chain(page).any(|reserved| is_name(name, reserved)) {
+            return true;
+        }
         let open = |path| self.root.writable_folder(path).ok();
         // A link may lead to the top too, so names of folders do not decide.
         let is_top = |folder| open(folder).zip(open(b"/")).is_some_and(|(folder, top)| folder.is_same(&top));
-        let page = self.spa.as_ref().and_then(|path| path.rsplit('/').next());
-        // Folders on the way are created too, and may take the name of a file of the program.
-        let folders = path.iter().enumerate().skip(1).filter(|(_, b)| **b == b'/').map(|(slash, _)| &path[..slash]);
+        if ERROR_PAGES.into_iter().any(|reserved| is_name(name, reserved)) && is_top(folder) {
+            return true;
+        }
         let is_built_in = |path| {
             let (folder, name) = split_last(path);
-            self.built_in.iter().any(|built_in| is_name(name, built_in.as_bytes())) && is_top(folder)
+            let names = built_in.iter().flat_map(|built_in| built_in.names);
+            names.into_iter().any(|reserved| is_name(name, reserved)) && is_top(folder)
         };
-        self.adds_only
-            && (self.index.iter().map(String::as_str).chain(page).any(|reserved| is_name(name, reserved.as_bytes()))
-                || ERROR_PAGES.into_iter().any(|reserved| is_name(name, reserved)) && is_top(folder)
-                || is_built_in(path)
-                || folders.into_iter().any(|folder| is_built_in(folder) && open(folder).is_none()))
+        // Folders on the way are created too, and may take the name of a file of the program.
+        let mut folders = path.iter().enumerate().skip(1).filter(|(_, b)| **b == b'/').map(|(slash, _)| &path[..slash]);
+        is_built_in(path) || folders.any(|folder| is_built_in(folder) && open(folder).is_none())
     }
 
     /// Finds the resource at a decoded path.
@@ -120,7 +123,7 @@ impl Resolver {
         }
         if path.ends_with(b"/") {
             // The index before the folder: nearly every request for a folder gets an index, so one open is enough.
-            for name in &self.index {
+            for name in &self.settings.index {
                 let path = [path, name.as_bytes()].concat();
                 match self.open_file(&path, may_block) {
                     Ok((file, meta)) => return Ok(Resource::File(FoundFile { file, meta, path: Cow::Owned(path) })),
@@ -190,8 +193,9 @@ impl Resolver {
     pub(crate) fn is_hidden(&self, path: &[u8]) -> bool {
         // Only the first segment can be `.well-known`.
         let mut segments = path.split(|&b| b == b'/').filter(|s| !s.is_empty());
-        let first = segments.next().is_some_and(|name| is_hidden(name, true, self.dotfiles));
-        first || segments.any(|name| is_hidden(name, false, self.dotfiles))
+        let dotfiles = self.settings.dotfiles;
+        let first = segments.next().is_some_and(|name| is_hidden(name, true, dotfiles));
+        first || segments.any(|name| is_hidden(name, false, dotfiles))
     }
 
     /// The nearest existing folder above a path, with a slash at its end; `None` for the root. For
@@ -234,16 +238,11 @@ pub(crate) fn is_hidden(name: &[u8], at_top: bool, dotfiles: bool) -> bool {
     name.starts_with(TEMPORARY_PREFIX) || name.starts_with(b".") && !dotfiles && !(at_top && name == b".well-known")
 }
 
-/// The path of the folder, with its slash, and the last name.
-fn split_last(path: &[u8]) -> (&[u8], &[u8]) {
-    path.split_at(path.iter().rposition(|&b| b == b'/').map_or(0, |slash| slash + 1))
-}
-
 /// Whether a file called `name` may have the name `reserved` on some file system.
-pub(crate) fn is_name(name: &[u8], reserved: &[u8]) -> bool {
+pub(crate) fn is_name(name: &[u8], reserved: &str) -> bool {
     // FAT and SMB drop dots and blanks at the end, and they and others ignore the case.
     let len = name.iter().rposition(|b| !matches!(b, b'.' | b' ')).map_or(0, |last| last + 1);
-    name[..len].eq_ignore_ascii_case(reserved)
+    name[..len].eq_ignore_ascii_case(reserved.as_bytes())
 }
 
 /// A decoded path with exactly one slash before each name.

@@ -29,6 +29,7 @@ use crate::files::precondition::{self, Verdict};
 use crate::files::range::{self, Selected};
 use crate::files::representation::{self, Coding, UTF8};
 use crate::files::resource::{FoundFile, Resolver, read_start};
+use crate::files::root::split_last;
 use crate::files::unknown_length::UnknownLength;
 use crate::files::validator::Validators;
 use crate::http::{HttpDate, Request, Status};
@@ -41,8 +42,6 @@ pub(crate) struct FileContext<'a> {
     pub cache_control: &'a str,
     /// The time of the request, before the file was opened.
     pub now: SystemTime,
-    /// Whether another Accept field would have led to another response.
-    pub varies_by_accept: bool,
     /// Whether clients may write files. Then pages are sandboxed.
     pub sandbox: bool,
 }
@@ -89,10 +88,10 @@ pub(crate) fn retrieve(
     let mut representation = choose(request, found, resolver, context, may_block)?;
     if let Some(content) = representation.content_of_unknown_length()? {
         representation.check_charset(may_block)?;
-        return Ok(add_accept(send_unmeasured(representation, content, context), context));
+        return Ok(send_unmeasured(representation, content, context));
     }
     // Before the range: a range of another version would corrupt the copy of the client.
-    let response = match precondition::evaluate(request, Some(&representation.validators)) {
+    Ok(match precondition::evaluate(request, Some(&representation.validators)) {
         Verdict::Failed => failed(request, &representation),
         Verdict::NotModified => describe(Response::new(Status::NOT_MODIFIED), &representation, context),
         Verdict::Proceed { range_allowed } => {
@@ -103,12 +102,7 @@ pub(crate) fn retrieve(
             representation.check_charset(may_block)?;
             send(request, representation, selected, context)
         }
-    };
-    Ok(add_accept(response, context))
-}
-
-fn add_accept(response: Response, context: &FileContext<'_>) -> Response {
-    if context.varies_by_accept { response.varying_by("Accept") } else { response }
+    })
 }
 
 /// Steps 1 and 2: coding and validators.
@@ -119,7 +113,7 @@ fn choose(
     context: &FileContext<'_>,
     may_block: bool,
 ) -> Result<Representation, Errno> {
-    let name = found.path.rsplit(|&b| b == b'/').next().unwrap_or_default();
+    let (_, name) = split_last(&found.path);
     let (media_type, own_coding) = kind_of(name, &found.file, may_block)?;
     let is_negotiated =
         resolver.has_prepared() && own_coding == Coding::Identity && representation::is_compressible(&media_type);
@@ -210,8 +204,7 @@ fn add_resource_policy(response: Response, media_type: &str) -> Response {
 /// An error in the form in which a page in the sandbox gets it. Otherwise the browser would block
 /// it, and the author would look for a right that is missing, and not for an image.
 pub(crate) fn error_for_sandbox(request: &Request<'_>, error: Response) -> Response {
-    let name = request.path().rsplit(|&b| b == b'/').next().unwrap_or_default();
-    let media_type = representation::media_type(name);
+    let media_type = representation::media_type(split_last(request.path()).1);
     let error = add_resource_policy(error, &media_type);
     // A page never sees the content of what it embeds from another site, and browsers block text
     // there (opaque response blocking, Fetch §3.8). Without content the type of the file will do.

@@ -214,6 +214,11 @@ impl Method {
         }
     }
 
+    /// GET or HEAD.
+    pub fn is_read(self) -> bool {
+        matches!(self, Method::Get | Method::Head)
+    }
+
     /// Safe (§9.2.1): the client asks for no change of state.
     pub fn is_safe(self) -> bool {
         matches!(self, Method::Get | Method::Head | Method::Options | Method::Trace)

@@ -18,9 +18,11 @@
 //!
 //! Each loop receives at most one buffer more than there is memory, since loops do not wait for each other.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use mio::Waker;
+
+use crate::service::lock;
 
 /// Default of `--upload-memory`. Enough for 16 uploads at full speed, two large blocks each.
 pub const UPLOAD_MEMORY: usize = 64 * 1024 * 1024;
@@ -60,10 +62,6 @@ impl UploadMemory {
         Arc::new(UploadMemory { limit: limit.max(PIECE), state: Mutex::default() })
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn supply_of(&self, used: usize) -> Supply {
         match used {
             _ if used <= self.limit / 2 => Supply::Ample,
@@ -74,13 +72,13 @@ impl UploadMemory {
 
     /// How much is left.
     pub(crate) fn supply(&self) -> Supply {
-        self.supply_of(self.lock().used)
+        self.supply_of(lock(&self.state).used)
     }
 
     /// Whether there is nothing left. Then this loop will be woken when there is.
     pub(crate) fn wait(&self, waker: &Arc<Waker>) -> bool {
         // Under one lock: memory that is given back in between would wake no loop.
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         let waits = self.supply_of(state.used) == Supply::None;
         if waits && !state.waiting.iter().any(|other| Arc::ptr_eq(other, waker)) {
             state.waiting.push(Arc::clone(waker));
@@ -89,7 +87,7 @@ impl UploadMemory {
     }
 
     fn give_back(&self, bytes: usize) {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         state.used -= bytes;
         let woken =
             if self.supply_of(state.used) == Supply::None { Vec::new() } else { std::mem::take(&mut state.waiting) };
@@ -108,7 +106,7 @@ impl Counted {
     pub(crate) fn grow(&mut self, memory: &Arc<UploadMemory>, bytes: usize) {
         let (_, counted) = self.0.get_or_insert_with(|| (Arc::clone(memory), 0));
         if bytes > *counted {
-            memory.lock().used += bytes - *counted;
+            lock(&memory.state).used += bytes - *counted;
             *counted = bytes;
         }
     }
@@ -133,7 +131,7 @@ pub(crate) struct Block {
 impl Block {
     /// A block for bytes that are still to come. `None`: then only bytes that have come may be held.
     pub(crate) fn hold(memory: &Arc<UploadMemory>, size: usize) -> Option<Block> {
-        let mut state = memory.lock();
+        let mut state = lock(&memory.state);
         if state.used + size > memory.limit / 2 {
             return None;
         }
@@ -185,13 +183,13 @@ mod tests {
             let mut piece = Block::default();
             piece.extend(&memory, &[7; PIECE]);
             pieces.push(piece);
-            assert!(memory.lock().used <= memory.limit);
+            assert!(lock(&memory.state).used <= memory.limit);
         }
         assert_eq!(pieces.len(), 10);
         pieces.truncate(9);
         assert_eq!(memory.supply(), Supply::Tight);
         drop((held, pieces));
-        assert_eq!(memory.lock().used, 0);
+        assert_eq!(lock(&memory.state).used, 0);
     }
 
     #[test]
@@ -201,9 +199,9 @@ mod tests {
         for _ in 0..100_000 {
             block.extend(&memory, &[7; 10]);
         }
-        assert_eq!((memory.lock().used, block.bytes().len()), (block.capacity(), 1_000_000));
+        assert_eq!((lock(&memory.state).used, block.bytes().len()), (block.capacity(), 1_000_000));
         drop(block);
-        assert_eq!(memory.lock().used, 0);
+        assert_eq!(lock(&memory.state).used, 0);
     }
 
     #[test]
@@ -215,7 +213,7 @@ mod tests {
         let mut block = Block::default();
         block.extend(&memory, &[7; PIECE]);
         assert!(memory.wait(&waker) && memory.wait(&waker));
-        assert_eq!(memory.lock().waiting.len(), 1);
+        assert_eq!(lock(&memory.state).waiting.len(), 1);
         std::thread::spawn(move || drop(block));
         let mut events = mio::Events::with_capacity(1);
         poll.poll(&mut events, None).unwrap();

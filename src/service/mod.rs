@@ -5,6 +5,8 @@
 //! passwords. [`error_page`], [`text`] and [`texts`] make all text for people. Nothing here opens a file or a socket; [`open_file`]
 //! holds one that is open.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 pub mod access;
 pub mod answer;
 pub mod app;
@@ -23,6 +25,12 @@ pub use app::App;
 pub use open_file::{FileSystem, OpenFile};
 pub use response::{Body, ByteOffset, Bytes, ChunkedBody, DropToken, Pause, Piece, Response, Script, Source};
 pub use router::{Call, Parameters, Router};
+
+/// Locks also after a panic elsewhere, which must not stop all other clients: every value behind these locks is whole
+/// between two statements.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 #[cfg(test)]
 pub(crate) mod testing;

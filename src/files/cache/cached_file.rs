@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use crate::files::cache::open_files::{KeptRef, OpenFiles};
 use crate::files::range::{self, Selected};
 use crate::files::resource::{Resolver, read_start};
-use crate::files::root::{CheckedPath, FileKind, Meta, Root};
+use crate::files::root::{CheckedPath, FileKind, Meta, Root, split_last};
 use crate::files::{representation::Coding, validator::Validators};
 use crate::http::{Fields, Method, Prepared, Request, Status};
 use crate::service::{Answer, Body, OpenFile, Response};
@@ -72,7 +72,7 @@ impl CachedFile {
         }
         // Only the first index name is kept: a later one is right only while the earlier ones are
         // missing, and a hit does not check that.
-        let index = if request.path().ends_with(b"/") { resolver.index.first()?.as_bytes() } else { b"" };
+        let index = if request.path().ends_with(b"/") { resolver.settings.index.first()?.as_bytes() } else { b"" };
         let path = [request.path(), index].concat();
         let file_path = CheckedPath::new(&path)?;
         let meta = root.stat(&file_path).filter(|meta| meta.kind == FileKind::File)?;
@@ -174,8 +174,7 @@ impl CachedFile {
 
 /// The folder of a file, if it surely has no compressed sibling of the file in it.
 fn folder_without_codings(root: &Root, path: &[u8], now: SystemTime) -> Option<(CheckedPath, Meta)> {
-    let end = path.iter().rposition(|&b| b == b'/')?;
-    let folder = CheckedPath::new(&path[..=end])?;
+    let folder = CheckedPath::new(split_last(path).0)?;
     let meta = root.stat(&folder)?;
     // Like a young file, a folder that just changed could change again without a new time.
     let is_young = Validators::of(&meta, root.file_system(&meta), Coding::Identity, now).tag.is_weak();

@@ -36,7 +36,7 @@ use crate::files::cache::cached_file::{CachedFile, CheckedFolders};
 use crate::files::cache::open_files::OpenFiles;
 use crate::files::precondition::{self, Verdict};
 use crate::files::{resource::Resolver, root::Root};
-use crate::http::{Method, Request, Status};
+use crate::http::{Request, Status};
 use crate::service::{Answer, Body, OpenFile, RequestContext, Response};
 
 /// Default for the number of files that are kept open, because opening a file costs more than
@@ -265,7 +265,7 @@ impl RequestSummary {
     /// Reads the field lines once. `None` if only the normal path understands the request.
     fn of(request: &Request<'_>) -> Option<RequestSummary> {
         let mut summary = RequestSummary::default();
-        let mut is_understood = matches!(request.method(), Method::Get | Method::Head);
+        let mut is_understood = request.method().is_read();
         // A browser sends 13 lines. Names of different lengths need no comparison, and each length
         // below has one or two names.
         for line in request.head().lines() {

@@ -16,12 +16,12 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 use rustix::fs::fstat;
 
 use crate::files::root::Meta;
-use crate::service::OpenFile;
+use crate::service::{OpenFile, lock};
 
 /// Looks after which a file that no client asked for is closed: half a minute.
 const UNUSED: u32 = 30;
@@ -65,17 +65,13 @@ impl OpenFiles {
         OpenFiles { most, files: Mutex::default() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Arc<KeptFile>>> {
-        self.files.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Keeps the file with this metadata open. `None`: it must not be kept.
     pub(crate) fn keep(&self, meta: &Meta, file: &Arc<OpenFile>) -> Option<KeptRef> {
         // Those of another machine or program: a look at them may wait.
         if self.most == 0 || file.file_system().may_wait() {
             return None;
         }
-        let mut files = self.lock();
+        let mut files = lock(&self.files);
         if files.len() >= self.most && !files.contains_key(&key(meta)) {
             // The one that was not used for the longest time.
             let unused = files.iter().max_by_key(|(_, kept)| kept.unused.load(Ordering::Relaxed));
@@ -90,22 +86,22 @@ impl OpenFiles {
     /// A client has deleted or replaced this file. Closing it may block.
     pub(crate) fn close(&self, meta: &Meta) {
         // Dropped after the lock was released.
-        let _closed = self.lock().remove(&key(meta));
+        let _closed = lock(&self.files).remove(&key(meta));
     }
 
     /// Closes all of them.
     pub(crate) fn clear(&self) {
-        let _closed = std::mem::take(&mut *self.lock());
+        let _closed = std::mem::take(&mut *lock(&self.files));
     }
 
     /// Closes those that have no name any more, or were not used for long. May block.
     pub(crate) fn sweep(&self) {
         // The disk is asked without the lock, for which loops may wait.
-        let files: Vec<_> = self.lock().iter().map(|(key, kept)| (*key, Arc::clone(kept))).collect();
+        let files: Vec<_> = lock(&self.files).iter().map(|(key, kept)| (*key, Arc::clone(kept))).collect();
         for (key, kept) in files {
             let is_unused = kept.unused.fetch_add(1, Ordering::Relaxed) >= UNUSED;
             if is_unused || fstat(&kept.file).is_ok_and(|stat| stat.st_nlink == 0) {
-                let _closed = self.lock().remove(&key);
+                let _closed = lock(&self.files).remove(&key);
             }
         }
     }

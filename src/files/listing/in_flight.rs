@@ -17,14 +17,14 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 use rustix::io::Errno;
 
 use crate::files::resource::collapse;
 use crate::files::root::{Directory, Entry};
 use crate::files::validator::EntityTag;
-use crate::service::{Bytes, Lane, Task};
+use crate::service::{Bytes, Lane, Task, lock};
 
 /// No new page is made while pages of this many bytes are being sent: about six folders of 100,000
 /// names.
@@ -115,9 +115,6 @@ impl Reading {
 
     /// The entries of `directory`, which must have been opened after [`Readings::join`]. Blocks:
     /// reads the folder, or waits until another request has read it.
-    ///
-    /// # Errors
-    /// The error of `read`.
     pub(crate) fn entries(
         &self,
         directory: Directory,
@@ -126,11 +123,13 @@ impl Reading {
         // All requests of this reading wait here, until the first one has read the folder.
         let mut result = lock(&self.result);
         if let Some(ReadResult { directory: other, entries, .. }) = &*result {
-            let is_same =
-                (other.meta().device, other.meta().inode) == (directory.meta().device, directory.meta().inode);
             // The path may lead to another folder since that one was opened: then its entries are
             // out of date.
-            return if is_same { entries.clone() } else { read(&directory).map(Arc::new) };
+            return if other.meta().is_same_file(directory.meta()) {
+                entries.clone()
+            } else {
+                read(&directory).map(Arc::new)
+            };
         }
         // The reading before this one may still run.
         let running = lock(&self.folder.running);
@@ -213,12 +212,6 @@ impl Pages {
         lock(&self.pages).push(PageInFlight { tag, path: path.into(), content: Arc::downgrade(&content) });
         Bytes::Shared(content)
     }
-}
-
-/// A panic elsewhere must not stop all listings, and every value here is whole between two
-/// statements.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

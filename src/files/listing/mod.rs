@@ -27,7 +27,7 @@ use askama::Template;
 use crate::files::precondition::{self, Verdict};
 use crate::files::root::{Directory, Entry, FileKind};
 use crate::files::validator::{Validators, hash, mix};
-use crate::files::{disk_error, resource::is_hidden, write::Rights};
+use crate::files::{disk_error, resource::is_hidden, rights::Rights};
 use crate::http::{Request, Status};
 use crate::service::error_page::{self, PageFormat, Problem, TEXTS};
 use crate::service::{Body, Response, text};
@@ -65,7 +65,7 @@ pub(crate) fn respond(
     };
     let entries = match reading.entries(directory, read) {
         Ok(entries) => entries,
-        Err(error) => return disk_error::response(request, &error.into()),
+        Err(error) => return disk_error::response(request, error),
     };
     let response = respond_with(request, &entries, context);
     if let Body::Bytes(page) = response.body() {

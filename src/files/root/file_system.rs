@@ -7,7 +7,7 @@
 //! The kind is asked for by `fstatfs`, which itself may wait. So only a worker asks, and the answer is kept for each
 //! device number. A loop opens files of the root's own mount only, whose kind is known from the start.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use rustix::fd::AsFd;
@@ -15,7 +15,7 @@ use rustix::fs::{self, AtFlags, StatxFlags};
 use rustix::io::Errno;
 
 use crate::files::root::{FileKind, Meta};
-use crate::service::FileSystem;
+use crate::service::{FileSystem, lock};
 
 /// The error for everything on a pseudo file system. The kernel gives it for removable media only, so here it has no
 /// other meaning.
@@ -101,16 +101,13 @@ impl FileSystems {
 
     /// The kind that this device had when a file on it was opened.
     pub(crate) fn get(&self, device: u64) -> FileSystem {
-        let met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
+        let met = lock(&self.met);
         // A loop may have opened the file: on the mount of the root, some of which have many device numbers (btrfs,
         // overlayfs).
         met.iter().find(|(known, ..)| *known == device).map_or(self.root, |(_, kind, _)| *kind)
     }
 
-    /// The metadata of a file that was just opened, and the kind of its file system.
-    ///
-    /// # Errors
-    /// That of the kernel, `ENOENT` for what is neither a file nor a folder, those of [`FileSystems::check`].
+    /// The metadata of a file that was just opened, and the kind of its file system. Errors: that of the kernel, `ENOENT` for what is neither a file nor a folder, those of [`FileSystems::check`].
     pub(crate) fn measure(&self, file: impl AsFd, may_block: bool) -> Result<(Meta, FileSystem), Errno> {
         let stat = || Meta::of(&fs::fstat(&file)?).ok_or(Errno::NOENT);
         let meta = stat()?;
@@ -132,14 +129,14 @@ impl FileSystems {
     }
 
     fn ask(&self, file: impl AsFd, device: u64) -> FileSystem {
-        let lock = || self.met.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = lock().iter().find(|(known, _, asked)| *known == device && asked.elapsed() < KEEP).copied();
+        let known =
+            lock(&self.met).iter().find(|(known, _, asked)| *known == device && asked.elapsed() < KEEP).copied();
         if let Some((_, kind, _)) = known {
             return kind;
         }
         // Outside the lock: a mount that hangs must not stop those that ask about another one.
         let kind = FileSystem::of(file);
-        let mut met = lock();
+        let mut met = lock(&self.met);
         met.retain(|(known, ..)| *known != device);
         if met.len() >= MAX_DEVICES {
             met.remove(0);

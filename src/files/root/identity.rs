@@ -37,7 +37,7 @@ impl Root {
 
     /// Whether the folder itself was removed. Then nothing is found in it and nothing can be stored. A new folder of the
     /// same name is another folder.
-    pub fn is_gone(&self) -> bool {
+    pub(crate) fn is_gone(&self) -> bool {
         // A removed folder stays open here and looks like an empty one. Only its link count differs.
         self.inner.counts_links && fs::fstat(&self.inner.descriptor).is_ok_and(|stat| stat.st_nlink == 0)
     }

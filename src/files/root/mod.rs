@@ -24,7 +24,6 @@
 mod file_system;
 mod identity;
 mod publish;
-mod skipped_link;
 mod stat;
 mod sweep;
 mod temp_file;
@@ -36,47 +35,42 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::fs::{self, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
 pub(crate) use crate::service::FileSystem;
-use crate::service::OpenFile;
+use crate::service::{OpenFile, text::printable};
 use file_system::FileSystems;
 pub(crate) use file_system::PSEUDO;
 pub(crate) use publish::Publish;
 pub(crate) use stat::CheckedPath;
-pub use stat::{Directory, Entry, TEMPORARY_PREFIX};
+pub(crate) use stat::{Directory, Entry, TEMPORARY_PREFIX};
 pub(crate) use sweep::sweep;
 pub(crate) use temp_file::TempFile;
 pub(crate) use writable::{NameUse, NewFolders, WritableFolder};
 
-/// A regular file or a folder: nothing else is ever served.
+/// Nothing else is ever served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum FileKind {
-    /// A regular file.
+pub(crate) enum FileKind {
     File,
-    /// A folder.
     Directory,
 }
 
 /// A moment as the file system keeps it: seconds since 1970 (negative before it) and nanoseconds.
-pub type Moment = (i64, u32);
+pub(crate) type Moment = (i64, u32);
 
 /// Metadata of an open file or folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Meta {
-    /// The device number of the file system.
+pub(crate) struct Meta {
     pub device: u64,
-    /// The number of the file in it.
     pub inode: u64,
-    /// Bytes.
     pub size: u64,
     /// When the content was last changed. Programs can set this to any value.
     pub modified: Moment,
     /// When content, name or permissions last changed. Programs cannot set this.
     pub changed: Moment,
-    /// File or folder.
     pub kind: FileKind,
     /// Type and permission bits.
     pub mode: u32,
@@ -145,12 +139,10 @@ pub enum OpenMethod {
     Walk,
 }
 
-/// The result of opening a path.
 #[derive(Debug)]
-pub enum Opened {
-    /// A regular file, open for reading.
+pub(crate) enum Opened {
+    /// Open for reading.
     File(OpenFile, Meta),
-    /// A folder.
     Directory(Directory),
 }
 
@@ -174,10 +166,7 @@ struct RootState {
 
 impl Root {
     /// Opens the folder `path`. Links on the way are followed: the operator named this path.
-    ///
-    /// # Errors
-    /// The error of the kernel.
-    pub fn at(path: &Path, symlinks: Symlinks) -> io::Result<Root> {
+    pub(crate) fn at(path: &Path, symlinks: Symlinks) -> io::Result<Root> {
         Root::with(path, symlinks, OpenMethod::probe)
     }
 
@@ -197,10 +186,7 @@ impl Root {
 
     /// Opens `path` for serving: a folder, or the folder of a single file. Returns the absolute path at which that
     /// folder is expected later, and the name of the file.
-    ///
-    /// # Errors
-    /// The error of the kernel; [`io::ErrorKind::InvalidInput`] if it is neither.
-    pub fn of(path: &Path, symlinks: Symlinks) -> io::Result<(Root, PathBuf, Option<Vec<u8>>)> {
+    pub(crate) fn of(path: &Path, symlinks: Symlinks) -> io::Result<(Root, PathBuf, Option<Vec<u8>>)> {
         // The operator named this path, so links are followed.
         let kind = std::fs::metadata(path)?.file_type();
         if kind.is_dir() {
@@ -241,11 +227,10 @@ impl Root {
     /// Opens `path` for reading. It is the path of a URL, decoded: it begins with `/`, which is the
     /// root; a `/` at its end asks for a folder.
     ///
-    /// # Errors
-    /// The error of the kernel; `ENOENT` for anything that is neither a regular file nor a folder,
+    /// Errors: the error of the kernel; `ENOENT` for anything that is neither a regular file nor a folder,
     /// and for a path with a segment `.` or `..`; `PSEUDO` for everything in `/proc` and the like;
     /// `EAGAIN` if it is not in memory and `may_block` is false: ask again on a worker.
-    pub fn open(&self, path: &[u8], may_block: bool) -> Result<Opened, Errno> {
+    pub(crate) fn open(&self, path: &[u8], may_block: bool) -> Result<Opened, Errno> {
         // NONBLOCK: opening a FIFO must not wait for a writer. NOCTTY: a terminal that is opened must
         // not become the controlling terminal of the server.
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
@@ -258,7 +243,7 @@ impl Root {
             }
             Err(Errno::XDEV) => {
                 // Only here, where a worker looked: on the loop it may be another mount.
-                skipped_link::log(path);
+                log_skipped_link(path);
                 Err(Errno::XDEV)
             }
             opened => opened,
@@ -296,6 +281,25 @@ fn relative(path: &[u8]) -> Option<&[u8]> {
         return None;
     }
     Some(if path.is_empty() { b"." } else { path })
+}
+
+/// Says that a link on `path` is not followed, and which option would change that. To a client it looks as if nothing
+/// were there, so the log is the only place where its owner can learn the reason.
+fn log_skipped_link(path: &[u8]) {
+    /// After so many lines, only `--verbose` shows more: a client may ask for a link again and again.
+    const MOST: usize = 32;
+    static LOGGED: AtomicUsize = AtomicUsize::new(0);
+    let level = if LOGGED.fetch_add(1, Ordering::Relaxed) < MOST { log::Level::Warn } else { log::Level::Debug };
+    let path = printable(&String::from_utf8_lossy(path));
+    log::log!(
+        level,
+        "not served: {path}: a symbolic link there is absolute or leads out of the folder. With --symlinks any it is followed"
+    );
+}
+
+/// The path of the folder, with its slash, and the last name, which is empty after a slash at the end.
+pub(crate) fn split_last(path: &[u8]) -> (&[u8], &[u8]) {
+    path.split_at(path.iter().rposition(|&b| b == b'/').map_or(0, |slash| slash + 1))
 }
 
 impl OpenMethod {

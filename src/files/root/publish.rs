@@ -13,15 +13,15 @@
 //! ever written to. A symbolic link of that name is replaced itself, never the file it leads to.
 
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io::{self, Read};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::fs::{self, AtFlags, CWD, Mode, OFlags, RenameFlags};
-use rustix::io::Errno;
+use rustix::fs::{self, AtFlags, CWD, Mode, OFlags, RenameFlags, SeekFrom};
+use rustix::io::{Errno, retry_on_intr};
 
-use crate::files::root::temp_file::{TempFile, TemporaryName, allocate};
+use crate::files::root::temp_file::{TempFile, TemporaryName, allocate, errno};
 use crate::files::root::writable::{NameUse, WritableFolder};
 use crate::files::root::{FileKind, Meta, Root};
 
@@ -43,7 +43,7 @@ impl TempFile {
     /// Gives it the name `name` in `folder`, and returns its metadata under that name. The caller holds
     /// [`Root::lock`](crate::files::root::Root::lock) for the name: not every way excludes others by itself. Errors:
     /// the error of the kernel. It may be tried again.
-    pub(crate) fn publish(&mut self, folder: &Arc<WritableFolder>, name: &[u8], how: Publish) -> io::Result<Meta> {
+    pub(crate) fn publish(&mut self, folder: &Arc<WritableFolder>, name: &[u8], how: Publish) -> Result<Meta, Errno> {
         let mut named = self.give_name(folder, name, how);
         // `EXIST` is an answer. Any other error may be about the place of the file: XDEV and ACCES by Landlock, NOENT
         // for a folder that was removed.
@@ -67,7 +67,7 @@ impl TempFile {
         // By name: some network mounts number a file by its name.
         match folder.name_use(name) {
             Ok(NameUse::File(meta)) => Ok(meta),
-            _ => Ok(self.meta()?),
+            _ => self.meta(),
         }
     }
 
@@ -110,7 +110,7 @@ impl TempFile {
     }
 
     /// A file with a temporary name and the same content in another folder.
-    fn copy_to(&self, folder: &Arc<WritableFolder>) -> io::Result<TempFile> {
+    fn copy_to(&self, folder: &Arc<WritableFolder>) -> Result<TempFile, Errno> {
         let meta = self.meta()?;
         let copy = TempFile::named(folder)?;
         allocate(&copy.file, meta.size)?;
@@ -121,18 +121,18 @@ impl TempFile {
     }
 
     /// Replaces the content of the file at `name`, and nothing else of it.
-    fn write_into(&self, folder: &WritableFolder, name: &[u8]) -> io::Result<()> {
+    fn write_into(&self, folder: &WritableFolder, name: &[u8]) -> Result<(), Errno> {
         let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let target = File::from(fs::openat(folder.as_fd(), name, flags, Mode::empty())?);
         if Meta::of(&fs::fstat(&target)?).is_none_or(|meta| meta.kind != FileKind::File) {
-            return Err(Errno::BUSY.into());
+            return Err(Errno::BUSY);
         }
         let size = self.meta()?.size;
         // A full disk must be noticed before the first byte of the old content is lost.
         allocate(&target, size)?;
         self.copy_into(&target, size)?;
-        target.set_len(size)?;
-        target.sync_all()?;
+        retry_on_intr(|| fs::ftruncate(&target, size))?;
+        retry_on_intr(|| fs::fsync(&target))?;
         // The inode stays, so only the times tell two versions of the same size apart. The name is still locked: until
         // these times are over, no other upload can get them.
         let written = Meta::of(&fs::fstat(&target)?);
@@ -141,11 +141,11 @@ impl TempFile {
     }
 
     /// Writes its content, `size` bytes, at the position of `target`.
-    fn copy_into(&self, mut target: &File, size: u64) -> io::Result<()> {
-        (&self.file).rewind()?;
-        let copied = io::copy(&mut (&self.file).take(size), &mut target)?;
+    fn copy_into(&self, mut target: &File, size: u64) -> Result<(), Errno> {
+        fs::seek(&self.file, SeekFrom::Start(0))?;
+        let copied = io::copy(&mut (&self.file).take(size), &mut target).map_err(errno)?;
         // The content was complete before, so a shorter copy means an error of the disk.
-        if copied == size { Ok(()) } else { Err(Errno::IO.into()) }
+        if copied == size { Ok(()) } else { Err(Errno::IO) }
     }
 }
 
@@ -236,7 +236,7 @@ mod tests {
             temp.write(b"new").unwrap();
             for taken in ["kept", "link"] {
                 let error = temp.publish(&home, taken.as_bytes(), Publish::Create).unwrap_err();
-                assert_eq!(Errno::from_io_error(&error), Some(Errno::EXIST));
+                assert_eq!(error, Errno::EXIST);
             }
             temp.publish(&home, b"link", Publish::Replace).unwrap();
             assert_eq!(std::fs::read(&kept).unwrap(), b"old");
@@ -246,7 +246,7 @@ mod tests {
             let mut temp = create_in(&home);
             std::fs::create_dir(folder.join("folder")).unwrap();
             let error = temp.publish(&home, b"folder", Publish::Replace).unwrap_err();
-            assert_eq!(Errno::from_io_error(&error), Some(Errno::ISDIR));
+            assert_eq!(error, Errno::ISDIR);
             drop(temp);
             let mut temp = create_in(&home);
             temp.publish(&home, b"fresh", Publish::Create).unwrap();

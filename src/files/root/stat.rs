@@ -11,16 +11,16 @@ use std::time::Duration;
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RawDir, ResolveFlags, StatxFlags};
 use rustix::io::Errno;
 
-use crate::files::root::{FileKind, Meta, Moment, OpenMethod, Root, Symlinks, relative};
+use crate::files::root::{FileKind, Meta, Moment, OpenMethod, Root, Symlinks, relative, split_last};
 
 /// Every temporary file of an upload has a name that begins with this. Such names are neither listed nor served.
-pub const TEMPORARY_PREFIX: &[u8] = b".barewire-";
+pub(crate) const TEMPORARY_PREFIX: &[u8] = b".barewire-";
 /// Bytes for the names that one `getdents64` call returns: about a thousand.
 const READ_BUFFER: usize = 32 * 1024;
 
 /// A folder beneath the root.
 #[derive(Debug)]
-pub struct Directory {
+pub(crate) struct Directory {
     root: Root,
     /// Path from the root, ending in a slash. Links in the folder are resolved from the root,
     /// because `../x` leads outside of this folder and may still lie beneath the root.
@@ -31,14 +31,11 @@ pub struct Directory {
 
 /// A file or folder in a folder.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Entry {
-    /// Its name.
+pub(crate) struct Entry {
     pub name: Vec<u8>,
     /// File or folder; for a link, the kind of its target.
     pub kind: FileKind,
-    /// Size of a file in bytes.
     pub size: u64,
-    /// When its content was last changed.
     pub modified: Moment,
 }
 
@@ -69,16 +66,13 @@ impl Directory {
     }
 
     /// Metadata of the folder itself, from the moment it was opened.
-    pub fn meta(&self) -> &Meta {
+    pub(crate) fn meta(&self) -> &Meta {
         &self.meta
     }
 
     /// All entries that this server would serve, in the order of the disk. Names that begin with a
     /// dot are included. May block.
-    ///
-    /// # Errors
-    /// The error of the kernel. A name that vanishes during the call is left out.
-    pub fn entries(&self) -> Result<Vec<Entry>, Errno> {
+    pub(crate) fn entries(&self) -> Result<Vec<Entry>, Errno> {
         // The read position belongs to the descriptor. A new descriptor starts at the first entry.
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let descriptor = fs::openat(&self.descriptor, c".", flags, Mode::empty())?;
@@ -140,8 +134,7 @@ impl CheckedPath {
 
     /// The path of the folder that contains it, with a slash at its end.
     pub(crate) fn folder(&self) -> &[u8] {
-        let bytes = self.bytes();
-        &bytes[..bytes.iter().rposition(|&b| b == b'/').map_or(0, |at| at + 1)]
+        split_last(self.bytes()).0
     }
 }
 

@@ -9,7 +9,7 @@
 //! | no process has locked it | the writer holds a lock, which the kernel releases when the process dies |
 //! | without locks: not changed for a day | an upload that is running changes its file |
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{self, Dir, FileType, FlockOperation, Mode, OFlags};
@@ -19,6 +19,7 @@ use rustix::process::geteuid;
 use crate::files::root::temp_file::{TempFile, TemporaryName};
 use crate::files::root::writable::WritableFolder;
 use crate::files::root::{Meta, Root};
+use crate::service::lock;
 
 /// Folders that are remembered as swept. When there are more, they are swept again.
 const MAX_SWEPT: usize = 4096;
@@ -29,7 +30,7 @@ const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
 impl Root {
     /// Removes the temporary files that a killed server left in `folder`: once per folder after the start.
     pub(crate) fn sweep(&self, folder: &Arc<WritableFolder>) {
-        let mut swept = self.inner.locks.swept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut swept = lock(&self.inner.locks.swept);
         if swept.len() >= MAX_SWEPT {
             swept.clear();
         }

@@ -77,21 +77,21 @@ impl Drop for TemporaryName {
 impl TempFile {
     /// As [`TempFile::create_in`], but also leaves the space free that uploads must not use. Errors: as there; `ENOSPC`
     /// if that space would be needed.
-    pub(crate) fn create_if_room(folder: &Arc<WritableFolder>, length: Option<u64>) -> io::Result<TempFile> {
+    pub(crate) fn create_if_room(folder: &Arc<WritableFolder>, length: Option<u64>) -> Result<TempFile, Errno> {
         // Asked before the file is created: reserving alone would use the space that must stay free.
         if !folder.has_room(length.unwrap_or(0))? {
-            return Err(Errno::NOSPC.into());
+            return Err(Errno::NOSPC);
         }
         TempFile::create_in(folder, length)
     }
 
     /// Creates an invisible file in `folder`, for `length` bytes. Errors: the error of the kernel; `EFBIG` if a file
     /// cannot have that many bytes.
-    pub(super) fn create_in(folder: &Arc<WritableFolder>, length: Option<u64>) -> io::Result<TempFile> {
+    pub(super) fn create_in(folder: &Arc<WritableFolder>, length: Option<u64>) -> Result<TempFile, Errno> {
         // Writing beyond this limit would end the process with SIGXFSZ.
         let limit = getrlimit(Resource::Fsize).current;
         if length.zip(limit).is_some_and(|(length, limit)| length > limit) {
-            return Err(Errno::FBIG.into());
+            return Err(Errno::FBIG);
         }
         // Each file system says in its own way that it has none, so any error leads to the next way, whose error
         // counts.
@@ -155,9 +155,9 @@ impl TempFile {
 
     /// Appends bytes. Errors: the error of the kernel; `ENOSPC` also if they would use the space that uploads must
     /// leave free.
-    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Errno> {
         self.make_room(bytes.len() as u64)?;
-        (&self.file).write_all(bytes)?;
+        (&self.file).write_all(bytes).map_err(errno)?;
         self.written += bytes.len() as u64;
         Ok(())
     }
@@ -192,21 +192,27 @@ impl TempFile {
     }
 
     /// Waits until its content is on the disk.
-    pub(crate) fn sync(&self) -> io::Result<()> {
+    pub(crate) fn sync(&self) -> Result<(), Errno> {
         retry_on_intr(|| fs::fsync(&self.file))?;
         if self.name.is_some() { self.close_another() } else { Ok(()) }
     }
 
     /// Closes a second descriptor of the file: some network mounts (rclone) store a file when one is closed, and rename
     /// it only after that. The first one stays open and keeps the lock.
-    fn close_another(&self) -> io::Result<()> {
-        self.file.try_clone().map(drop)
+    fn close_another(&self) -> Result<(), Errno> {
+        self.file.try_clone().map(drop).map_err(errno)
     }
 
     /// Metadata of the file as it is now.
     pub(crate) fn meta(&self) -> Result<Meta, Errno> {
         Meta::of(&fs::fstat(&self.file)?).ok_or(Errno::NOENT)
     }
+}
+
+/// The error of the kernel. The standard library has errors of its own, for a write that makes no progress: to a disk
+/// that is an error of the device.
+pub(super) fn errno(error: io::Error) -> Errno {
+    Errno::from_io_error(&error).unwrap_or(Errno::IO)
 }
 
 /// Reserves space for `length` bytes, if the file system can: else a full disk is noticed while writing. Errors: the

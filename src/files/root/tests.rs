@@ -134,11 +134,7 @@ fn no_fifo_socket_or_device_is_opened_or_listed() {
         for root in roots(folder.path(), symlinks) {
             for path in ["/fifo", "/fifo-link", "/socket", "/zero", "/null"] {
                 let error = root.open(path.as_bytes(), true).map(|_| ()).unwrap_err();
-                assert_eq!(
-                    crate::files::disk_error::status_of(&error.into()).code(),
-                    404,
-                    "{path} {symlinks:?}: {error}"
-                );
+                assert_eq!(crate::files::disk_error::status_of(error).code(), 404, "{path} {symlinks:?}: {error}");
             }
             assert_eq!(names(&root, b"/"), ["a.txt"], "{symlinks:?}");
         }

@@ -7,12 +7,13 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use rustix::fs::{self, AtFlags, Dir, FileType, Mode, OFlags, StatxAttributes, StatxFlags};
 use rustix::io::Errno;
 
 use crate::files::root::{Meta, Root, Symlinks, relative};
+use crate::service::lock;
 
 /// Folders that one upload may create. A folder dropped into a browser is seldom ten deep; a path
 /// of 8 KiB could ask for four thousand.
@@ -72,10 +73,9 @@ impl Root {
         Ok(folder)
     }
 
-    /// The last existing folder on the way to `path` (collapsed, without a slash at its end), and the names that are
-    /// missing after it. Errors: as [`Root::writable_folder`]; `ENOENT` if more than [`MAX_NEW_FOLDERS`] are missing.
+    /// The last existing folder on the way to `path`, which is collapsed, and the names that are missing after it. Errors: as [`Root::writable_folder`]; `ENOENT` if more than [`MAX_NEW_FOLDERS`] are missing.
     pub(crate) fn nearest<'a>(&self, path: &'a [u8]) -> Result<(Arc<WritableFolder>, Vec<&'a [u8]>), Errno> {
-        let (mut rest, mut missing) = (path, Vec::new());
+        let (mut rest, mut missing) = (path.strip_suffix(b"/").unwrap_or(path), Vec::new());
         loop {
             match self.writable_folder(rest) {
                 Err(Errno::NOENT) if !rest.is_empty() && missing.len() < MAX_NEW_FOLDERS => {
@@ -112,7 +112,7 @@ impl Root {
         let WriteLocks { locks, hasher, .. } = &self.inner.locks;
         // In lower case, since to exFAT, FAT and SMB `A` and `a` are one name.
         let hash = hasher.hash_one((folder.identity, String::from_utf8_lossy(name).to_lowercase()));
-        locks[(hash % LOCKS as u64) as usize].lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&locks[(hash % LOCKS as u64) as usize])
     }
 }
 

@@ -7,8 +7,8 @@ use rustix::io::Errno;
 
 use crate::files::disk_error;
 use crate::files::resource::FoundFile;
-use crate::files::site::{SiteState, accepts_html, is_read};
-use crate::files::write::TargetKind;
+use crate::files::rights::TargetKind;
+use crate::files::site::{SiteState, accepts_html};
 use crate::http::{Method, Request};
 use crate::service::{RequestContext, Response};
 
@@ -18,11 +18,12 @@ impl SiteState {
         if self.resolver.is_hidden(request.path()) {
             return None;
         }
+        let rights = self.resolver.rights;
         let is_file = TargetKind::of_path(request.path()) == TargetKind::File;
         match request.method() {
             // A PUT may create the file, so a missing file is no reason for 404, but the missing right is one for 405.
-            Method::Put => Some(self.rights.not_allowed(request, TargetKind::Free, context.peer)),
-            Method::Options if self.rights.upload && is_file => Some(self.rights.options(TargetKind::Free)),
+            Method::Put => Some(rights.not_allowed(request, TargetKind::Free, context.peer)),
+            Method::Options if rights.upload && is_file => Some(rights.options(TargetKind::Free)),
             _ => None,
         }
     }
@@ -34,7 +35,7 @@ impl SiteState {
         context: &RequestContext,
         may_block: bool,
     ) -> Result<Option<Response>, Errno> {
-        let Some(built_in) = &self.settings.built_in else { return Ok(None) };
+        let Some(built_in) = &self.resolver.settings.built_in else { return Ok(None) };
         let top = request.path().split(|&b| b == b'/').nth(1).unwrap_or_default();
         let found = built_in.names.iter().any(|name| name.as_bytes() == top).then(|| (built_in.respond)(request));
         let Some(response) = found.flatten() else { return Ok(None) };
@@ -56,9 +57,9 @@ impl SiteState {
         request: &Request<'_>,
         may_block: bool,
     ) -> Result<Option<FoundFile<'static>>, Errno> {
-        let is_navigation = is_read(request) && accepts_html(request);
+        let is_navigation = request.method().is_read() && accepts_html(request);
         let is_page = is_navigation && self.resolver.single.is_none() && !self.resolver.is_hidden(request.path());
-        let Some(name) = self.settings.spa.as_ref().filter(|_| is_page) else { return Ok(None) };
+        let Some(name) = self.resolver.settings.spa.as_ref().filter(|_| is_page) else { return Ok(None) };
         let path = format!("/{name}").into_bytes();
         // If the page is missing, the client gets the 404 of the path it asked for.
         match self.resolver.open_file(&path, may_block) {

@@ -19,7 +19,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use rustix::io::Errno;
 
@@ -28,10 +28,9 @@ use crate::files::disk_error::Gone;
 use crate::files::resource::{Resolver, SingleFile};
 use crate::files::root::{Meta, Root, sweep};
 use crate::files::site::SiteState;
-use crate::files::write::Rights;
 use crate::files::{CacheControl, Settings, listing};
 use crate::service::error_page::NotFoundLine;
-use crate::service::text::printable;
+use crate::service::{lock, text::printable};
 
 /// What all loops share: what is served now.
 pub(super) struct Followed {
@@ -55,19 +54,15 @@ impl Followed {
         Followed { path, current: Mutex::new(current), changes: AtomicU64::new(0) }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Current> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// What is served now, if that has changed since `seen` changes.
     pub(super) fn changed(&self, seen: &mut u64) -> Option<Current> {
         let changes = self.changes.load(Ordering::Acquire);
         // What is taken may already be newer, and is then taken again.
-        (std::mem::replace(seen, changes) != changes).then(|| self.lock().clone())
+        (std::mem::replace(seen, changes) != changes).then(|| lock(&self.current).clone())
     }
 
     fn set(&self, current: Current) {
-        *self.lock() = current;
+        *lock(&self.current) = current;
         self.changes.fetch_add(1, Ordering::Release);
     }
 }
@@ -81,7 +76,7 @@ impl RootWatch {
     /// Looks once, and lets the site follow. Closes files that are kept open and have no name any more, or were not used
     /// for the last 30 looks. Blocks. Call it every second or so, always from the same thread.
     pub fn look(&self) {
-        let Current { state, gone } = self.0.lock().clone();
+        let Current { state, gone } = lock(&self.0.current).clone();
         state.open_files.sweep();
         let name = || printable(&self.0.path.to_string_lossy());
         match self.find(&state.resolver.root) {
@@ -131,30 +126,22 @@ impl SiteState {
         settings: Settings,
         open_files: Arc<OpenFiles>,
     ) -> SiteState {
-        let rights = Rights {
-            // Nothing can be added to a single file.
-            upload: settings.upload && single.is_none(),
-            overwrite: settings.overwrite,
-            delete: settings.delete,
-        };
+        let resolver = Resolver::new(folder, single, settings);
         // Temporary files of a killed server in the root. Other folders are swept when they are first written to.
-        if rights.any()
-            && let Ok(top) = folder.writable_folder(b"/")
+        if resolver.rights.any()
+            && let Ok(top) = resolver.root.writable_folder(b"/")
         {
             sweep(&top);
         }
-        let has_plain_errors = settings.spa.is_none() && single.is_none();
+        let has_plain_errors = resolver.settings.spa.is_none() && resolver.single.is_none();
         SiteState {
-            resolver: Arc::new(Resolver::new(folder, single, &settings)),
-            rights,
-            sandbox: rights.can_write(),
-            cache_control: match settings.cache_control {
+            cache_control: match resolver.settings.cache_control {
                 CacheControl::Revalidate => "no-cache".into(),
                 CacheControl::Off => "no-store".into(),
-                CacheControl::Seconds(seconds) if settings.private => format!("private, max-age={seconds}"),
+                CacheControl::Seconds(seconds) if resolver.settings.private => format!("private, max-age={seconds}"),
                 CacheControl::Seconds(seconds) => format!("max-age={seconds}"),
             },
-            settings,
+            resolver: Arc::new(resolver),
             open_files,
             made: MadeByWorkers::default(),
             pages: listing::Pages::default(),
@@ -167,6 +154,6 @@ impl SiteState {
     fn with_root(&self, folder: Root) -> SiteState {
         // Those of the old folder, whose caches know them no more.
         self.open_files.clear();
-        SiteState::new(folder, self.resolver.single.clone(), self.settings.clone(), self.open_files.clone())
+        SiteState::new(folder, self.resolver.single.clone(), self.resolver.settings.clone(), self.open_files.clone())
     }
 }

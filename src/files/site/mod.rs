@@ -31,9 +31,10 @@ use rustix::io::Errno;
 
 use crate::files::resource::{ERROR_PAGES, Resolver, Resource, SingleFile, encode};
 use crate::files::retrieve::{FileContext, add_sandbox, error_for_sandbox, retrieve, with_true_charset};
+use crate::files::rights::TargetKind;
 use crate::files::root::{OpenMethod, Root};
 use crate::files::site::follow::{Current, Followed};
-use crate::files::write::{self, Rights, TargetKind, WriteRequest};
+use crate::files::write::{self, WriteRequest};
 use crate::files::{
     Settings, cache::FileCache, cache::MadeByWorkers, cache::open_files::OpenFiles, disk_error, disk_error::Gone,
     listing, representation,
@@ -61,10 +62,6 @@ pub struct Site {
 /// What all loops and workers share.
 struct SiteState {
     resolver: Arc<Resolver>,
-    rights: Rights,
-    /// Whether clients may write files. Then pages are confined, for another client may have written them.
-    sandbox: bool,
-    settings: Settings,
     open_files: Arc<OpenFiles>,
     made: MadeByWorkers,
     cache_control: String,
@@ -98,11 +95,12 @@ impl Site {
 
     /// A site for one loop, with an empty cache.
     fn with(followed: Arc<Followed>, current: Current, changes: u64) -> Site {
-        let SiteState { resolver, settings: Settings { cache_bytes, .. }, open_files, .. } = &*current.state;
+        let SiteState { resolver, open_files, .. } = &*current.state;
+        let bytes = resolver.settings.cache_bytes;
         // A hit calls stat() on the loop, so the file system must never wait for a network.
         let is_local = resolver.root.open_method() == OpenMethod::Cached;
-        let has_cache = *cache_bytes > 0 && resolver.single.is_none() && is_local;
-        let cache = has_cache.then(|| FileCache::new(*cache_bytes, Arc::clone(open_files)));
+        let has_cache = bytes > 0 && resolver.single.is_none() && is_local;
+        let cache = has_cache.then(|| FileCache::new(bytes, Arc::clone(open_files)));
         Site { followed, changes, current, cache }
     }
 
@@ -126,12 +124,10 @@ impl Service for Site {
             return answer;
         }
         // A write without the right is refused below, like any method that does not work here.
-        if !is_read(request) && state.rights.allow(request.method()) {
+        if !request.method().is_read() && resolver.rights.allow(request.method()) {
             return write::answer(WriteRequest {
                 resolver: Arc::clone(resolver),
-                rights: state.rights,
                 open_files: Arc::clone(&state.open_files),
-                max_body: state.settings.max_body,
                 request: request.clone().into_owned(),
                 peer: context.peer,
                 now: context.now,
@@ -162,13 +158,13 @@ impl Service for Site {
                 state.made.make(&request, response, &state.resolver, &state.open_files, context.now);
             }
             // A worker may block, so only a lookup that lost every race ends here.
-            Outcome::Response(response.unwrap_or_else(|| disk_error::response(&request, &Errno::AGAIN.into())))
+            Outcome::Response(response.unwrap_or_else(|| disk_error::response(&request, Errno::AGAIN)))
         };
         Answer::Blocking(task, Box::new(job))
     }
 
     fn methods(&self) -> Vec<Method> {
-        self.current.state.rights.methods()
+        self.current.state.resolver.rights.methods()
     }
 
     fn relieve(&mut self) {
@@ -196,10 +192,10 @@ impl SiteState {
                 Ok(response) => response,
                 Err(Errno::AGAIN) if !may_block => return None,
                 // The error page needed the disk and failed too. The plain one needs no disk.
-                Err(_) => disk_error::response(request, &error.into()),
+                Err(_) => disk_error::response(request, error),
             },
         };
-        let is_error = self.sandbox && response.status().is_error();
+        let is_error = self.resolver.rights.can_write() && response.status().is_error();
         Some(if is_error { error_for_sandbox(request, response) } else { response })
     }
 
@@ -212,12 +208,12 @@ impl SiteState {
         reading: Option<listing::Reading>,
     ) -> Result<Response, Errno> {
         if request.path().starts_with(ASSETS)
-            && is_read(request)
+            && request.method().is_read()
             && let Some(response) = listing::asset(request.path())
         {
             return Ok(response);
         }
-        let mut varies_by_accept = false;
+        let (rights, mut is_fallback) = (self.resolver.rights, false);
         // Existence first: a method is only refused for a target that exists.
         let found = match self.find(request, may_block) {
             Err(error) if disk_error::is_not_found(error) => {
@@ -226,7 +222,7 @@ impl SiteState {
                 }
                 match self.application(request, may_block)? {
                     Some(page) => {
-                        varies_by_accept = true;
+                        is_fallback = true;
                         Resource::File(page)
                     }
                     None => return self.respond_for_free_name(request, context).ok_or(error),
@@ -244,13 +240,15 @@ impl SiteState {
         match found {
             Resource::Redirect { path, permanent } => Ok(self.redirect(request, &path, permanent)),
             Resource::File(file) => {
-                let context = FileContext { cache_control, now: context.now, varies_by_accept, sandbox: self.sandbox };
-                retrieve(request, file, &self.resolver, &context, may_block)
+                let context = FileContext { cache_control, now: context.now, sandbox: rights.can_write() };
+                let response = retrieve(request, file, &self.resolver, &context, may_block)?;
+                // With another Accept the client would have got a 404. A cache must know that.
+                Ok(if is_fallback { response.varying_by("Accept") } else { response })
             }
             // Reading a folder takes long even when it is in memory.
             Resource::Directory(_) if !may_block => Err(Errno::AGAIN),
             Resource::Directory(directory) => {
-                let (dotfiles, rights, pages) = (self.resolver.dotfiles, self.rights, &self.pages);
+                let (dotfiles, pages) = (self.resolver.settings.dotfiles, &self.pages);
                 let context = listing::ListingContext { dotfiles, rights, cache_control, pages };
                 let reading = reading.unwrap_or_else(|| self.readings.join(request.path()));
                 Ok(listing::respond(request, directory, reading, context))
@@ -268,17 +266,18 @@ impl SiteState {
             return Ok(found);
         }
         // The start of an application is its page, under any name.
-        let is_start = self.settings.spa.is_some() && request.path() == b"/";
+        let settings = &self.resolver.settings;
+        let is_start = settings.spa.is_some() && request.path() == b"/";
         // A folder that is not listed may still take uploads, and OPTIONS has to say so.
-        let asks_for_methods = request.method() == Method::Options && self.rights.any();
-        let is_shown = if is_start { !is_read(request) } else { self.settings.listing || asks_for_methods };
+        let asks_for_methods = request.method() == Method::Options && self.resolver.rights.any();
+        let is_shown = if is_start { !request.method().is_read() } else { settings.listing || asks_for_methods };
         // A removed folder that is held open still looks like an empty one.
         if is_shown && !self.resolver.root.is_gone() { Ok(found) } else { Err(Errno::NOENT) }
     }
 
     /// The response to OPTIONS, to a method that does not work on this file or folder, and to an unknown expectation.
     fn refuse(&self, request: &Request<'_>, context: &RequestContext, kind: TargetKind) -> Option<Response> {
-        if is_read(request) {
+        if request.method().is_read() {
             // Only here: 417 must not hide a 405.
             let is_unknown = request.expectation() == Expectation::Unknown;
             return is_unknown.then(|| router::expectation_failed(request));
@@ -286,8 +285,8 @@ impl SiteState {
         let is_single = self.resolver.single.is_some();
         let kind = if is_single { TargetKind::File } else { kind };
         Some(match request.method() {
-            Method::Options => self.rights.options(kind),
-            _ => self.rights.not_allowed(request, kind, context.peer),
+            Method::Options => self.resolver.rights.options(kind),
+            _ => self.resolver.rights.not_allowed(request, kind, context.peer),
         })
     }
 
@@ -297,7 +296,7 @@ impl SiteState {
         let status = match permanent {
             false => Status::TEMPORARY_REDIRECT,
             // Some old clients follow 301 and stop at 308.
-            true if is_read(request) => Status::MOVED_PERMANENTLY,
+            true if request.method().is_read() => Status::MOVED_PERMANENTLY,
             // After 301 a client may turn POST into GET (RFC 9110 §15.4.2).
             true => Status::PERMANENT_REDIRECT,
         };
@@ -309,8 +308,7 @@ impl SiteState {
     /// The response for an error of the disk: the table at the head of this file. The author's
     /// pages lie on the disk too, so this may block.
     fn failure(&self, request: &Request<'_>, error: Errno, may_block: bool) -> Result<Response, Errno> {
-        let error = io::Error::from(error);
-        let status = disk_error::status_of(&error);
+        let status = disk_error::status_of(error);
         // Under Landlock everything in a removed root is forbidden.
         if matches!(status, Status::NOT_FOUND | Status::FORBIDDEN) && self.resolver.root.is_gone() {
             return Ok(disk_error::gone(request, Gone::Missing));
@@ -325,7 +323,7 @@ impl SiteState {
         }
         // Only for browsers: a program gets one line or JSON, even if the author has a page.
         let own = if is_browser { self.author_page(status, may_block)? } else { None };
-        let (mut problem, note) = disk_error::explain(&error);
+        let (mut problem, note) = disk_error::explain(error);
         if own.is_none() && status == Status::NOT_FOUND {
             // Finding the folder costs some opens, and a program would not follow the link.
             let is_useful = is_browser && self.resolver.single.is_none();
@@ -337,7 +335,7 @@ impl SiteState {
         }
         let mut response = own.unwrap_or_else(|| error_page::problem(request, &problem));
         // With another Accept, the application would have answered. A cache must know that.
-        if self.settings.spa.is_some() {
+        if self.resolver.settings.spa.is_some() {
             response = response.varying_by("Accept");
         }
         Ok(disk_error::add_note(response, note))
@@ -345,17 +343,18 @@ impl SiteState {
 
     /// The author's page for this status: `404.html` and the like.
     fn author_page(&self, status: Status, may_block: bool) -> Result<Option<Response>, Errno> {
-        let path = format!("/{}.html", status.code()).into_bytes();
-        if self.resolver.single.is_some() || !ERROR_PAGES.contains(&&path[1..]) {
+        let name = format!("{}.html", status.code());
+        if self.resolver.single.is_some() || !ERROR_PAGES.contains(&&*name) {
             return Ok(None);
         }
-        match self.resolver.open_file(&path, may_block) {
+        match self.resolver.open_file(name.as_bytes(), may_block) {
             Ok((file, meta)) => {
-                let media_type = with_true_charset(representation::media_type(&path), &file, may_block)?;
+                let media_type = with_true_charset(representation::media_type(name.as_bytes()), &file, may_block)?;
                 let response = Response::new(status).field("Content-Type", media_type.as_bytes());
                 let body = Body::File { file: Arc::new(file), from: 0, len: meta.size };
                 // This page may have been uploaded, like any other.
-                let response = if self.sandbox { add_sandbox(response, &media_type) } else { response };
+                let response =
+                    if self.resolver.rights.can_write() { add_sandbox(response, &media_type) } else { response };
                 Ok(Some(response.field("Vary", "Accept").with_body(body)))
             }
             Err(Errno::AGAIN) if !may_block => Err(Errno::AGAIN),
@@ -363,11 +362,6 @@ impl SiteState {
             Err(_) => Ok(None),
         }
     }
-}
-
-/// GET or HEAD.
-fn is_read(request: &Request<'_>) -> bool {
-    matches!(request.method(), Method::Get | Method::Head)
 }
 
 /// Whether the client is a browser that navigates: its `Accept` names text/html.

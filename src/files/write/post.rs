@@ -16,9 +16,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
+use crate::files::rights::TargetKind;
 use crate::files::root::{NameUse, Publish, TempFile, WritableFolder};
+use crate::files::write::file_name;
 use crate::files::write::request::{StoredFile, WriteError, WriteRequest};
-use crate::files::write::{TargetKind, file_name};
 use crate::http::multipart::{FormError, FormEvent, Multipart};
 use crate::http::{Request, Status, field};
 use crate::service::{Response, Sink, error_page::PageFormat, text};
@@ -114,7 +115,7 @@ impl Upload {
     /// The name, if a file in this folder may have it; otherwise 409.
     fn check_name(&self, name: &[u8]) -> Result<Vec<u8>, WriteError> {
         // A dot file would be stored and never served.
-        match file_name::is_usable(name, self.write.resolver.dotfiles) {
+        match file_name::is_usable(name, self.write.resolver.settings.dotfiles) {
             true => Ok(name.to_vec()),
             false if name.is_empty() => Err(self.write.conflict("no name", &[])),
             false => Err(self.write.conflict("bad name", &[("name", &text::shown(name))])),
@@ -136,7 +137,7 @@ impl Upload {
     /// Counts bytes of the content, those between the files of a form included.
     fn count(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
         self.written += bytes.len() as u64;
-        if self.written > self.write.max_body { Err(self.write.too_large()) } else { Ok(()) }
+        if self.written > self.write.resolver.settings.max_body { Err(self.write.too_large()) } else { Ok(()) }
     }
 
     /// Appends bytes to the last file.
@@ -178,7 +179,7 @@ impl Upload {
             }
             let _lock = self.write.resolver.root.lock(folder, &name);
             match temp.publish(folder, &name, Publish::Create) {
-                Err(error) if Errno::from_io_error(&error) == Some(Errno::EXIST) => {}
+                Err(Errno::EXIST) => {}
                 published => {
                     let path = [&self.path[..], &name].concat();
                     return Ok(StoredFile::new(&self.write.resolver.root, path, &published?));

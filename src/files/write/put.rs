@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
-use crate::files::root::{Meta, NameUse, NewFolders, Opened, Publish, TempFile, WritableFolder};
-use crate::files::write::TargetKind;
+use crate::files::rights::TargetKind;
+use crate::files::root::{Meta, NameUse, NewFolders, Opened, Publish, TempFile, WritableFolder, split_last};
 use crate::files::write::request::{StoredFile, WriteError, WriteRequest};
 use crate::http::Status;
 use crate::service::{Response, Sink, text};
@@ -24,60 +24,49 @@ use crate::service::{Response, Sink, text};
 /// How often publishing is tried when another process took the name, or removed the folder, at the same moment.
 const TRIES: usize = 8;
 
-/// The use of the name that an upload is for.
-#[derive(Clone, Copy, Debug)]
-enum TargetState {
-    Free,
-    /// A file or a link; with the metadata of the file that is served there, if there is one.
-    Taken(Option<Meta>),
-}
-
-#[derive(Debug)]
-struct UploadPath {
-    path: Vec<u8>,
-    /// Length of the path of its folder: up to the last slash.
-    parent_len: usize,
-}
+/// How the file can get its name now, and the metadata of the file that is served under it, if there is one: a link may
+/// lead to none.
+type Target = (Publish, Option<Meta>);
 
 /// A PUT whose content is being received.
 struct PutSink {
     write: Arc<WriteRequest>,
-    target: UploadPath,
+    path: Vec<u8>,
     temp: TempFile,
 }
 
 /// Makes all checks that are possible before the content, and creates the temporary file.
 pub(crate) fn begin(write: &Arc<WriteRequest>) -> Result<Box<dyn Sink>, WriteError> {
     let path = write.path()?;
-    let rights = write.rights;
-    // A path that ends in a slash is a folder.
-    let Some(parent_len) = path.iter().rposition(|&b| b == b'/').filter(|slash| slash + 1 < path.len()) else {
+    let rights = write.resolver.rights;
+    let (_, name) = split_last(&path);
+    if name.is_empty() {
         write.check_content()?;
         return Err(is_folder(write));
-    };
-    let target = UploadPath { path, parent_len };
+    }
     // An unusable target is refused before bad content; a taken name (409) only after it.
-    let found = match target.find(write).map_err(|error| write.response(error)) {
-        Ok((_, TargetState::Free)) if !rights.upload => return Err(write.not_allowed(TargetKind::Free)),
+    let found = match find(write, &path).map_err(|error| write.response(error)) {
+        Ok((_, (Publish::Create, _))) if !rights.upload => return Err(write.not_allowed(TargetKind::Free)),
         Err(response) if response.status() != Status::CONFLICT => return Err(response.into()),
         found => found,
     };
     let declared = write.check_content()?;
-    let (folder, state) = found?;
-    let current = match &state {
-        TargetState::Taken(_) if !rights.overwrite => return Err(is_taken(write)),
-        TargetState::Taken(meta) => meta.as_ref(),
-        TargetState::Free if write.resolver.is_reserved(&target.path) => return Err(is_reserved(write, target.name())),
-        TargetState::Free => None,
-    };
-    write.check_preconditions(current)?;
+    let (folder, (how, current)) = found?;
+    match how {
+        Publish::Replace if !rights.overwrite => return Err(is_taken(write)),
+        Publish::Create if write.resolver.is_reserved(&path) => {
+            return Err(write.only_with_overwrite(Status::CONFLICT, "reserved", &[("name", &text::shown(name))]));
+        }
+        _ => {}
+    }
+    write.check_preconditions(current.as_ref())?;
     write.resolver.root.sweep(&folder);
     let temp = TempFile::create_if_room(&folder, declared)?;
     // A replaced file keeps its permissions: a secret must not become readable by an upload.
-    if let Some(meta) = current {
+    if let Some(meta) = &current {
         temp.take_rights(meta)?;
     }
-    Ok(Box::new(PutSink { write: Arc::clone(write), target, temp }))
+    Ok(Box::new(PutSink { write: Arc::clone(write), path, temp }))
 }
 
 /// 409: the name is in use and nothing may be replaced.
@@ -85,56 +74,39 @@ fn is_taken(write: &WriteRequest) -> WriteError {
     write.conflict("taken", &[])
 }
 
-/// 409: other addresses would answer with the new file.
-fn is_reserved(write: &WriteRequest, name: &[u8]) -> WriteError {
-    write.only_with_overwrite(Status::CONFLICT, "reserved", &[("name", &text::shown(name))])
-}
-
 /// 409: the path names a folder.
 fn is_folder(write: &WriteRequest) -> WriteError {
     write.conflict("is folder", &[])
 }
 
-impl UploadPath {
-    /// The path of the folder, without a slash at its end.
-    fn parent(&self) -> &[u8] {
-        &self.path[..self.parent_len]
-    }
-
-    /// The name of the file in its folder.
-    fn name(&self) -> &[u8] {
-        &self.path[self.parent_len + 1..]
-    }
-
-    /// The folder for the temporary file (the last existing one on the way), and the use of the name.
-    fn find(&self, write: &WriteRequest) -> Result<(Arc<WritableFolder>, TargetState), WriteError> {
-        let root = &write.resolver.root;
-        match root.nearest(self.parent()) {
-            Ok((folder, missing)) if missing.is_empty() => {
-                let state = self.state(write, &folder)?;
-                Ok((folder, state))
-            }
-            // Folders are missing, so the name is free. They are created at the end.
-            Ok((folder, _)) => Ok((folder, TargetState::Free)),
-            Err(Errno::NOENT) if !root.is_gone() => Err(write.conflict("missing folders", &[])),
-            Err(error) => Err(error.into()),
+/// The folder for the temporary file (the last existing one on the way), and the target.
+fn find(write: &WriteRequest, path: &[u8]) -> Result<(Arc<WritableFolder>, Target), WriteError> {
+    let root = &write.resolver.root;
+    match root.nearest(split_last(path).0) {
+        Ok((folder, missing)) if missing.is_empty() => {
+            let target = target(write, path, &folder)?;
+            Ok((folder, target))
         }
+        // Folders are missing, so the name is free. They are created at the end.
+        Ok((folder, _)) => Ok((folder, (Publish::Create, None))),
+        Err(Errno::NOENT) if !root.is_gone() => Err(write.conflict("missing folders", &[])),
+        Err(error) => Err(error.into()),
     }
+}
 
-    /// The use of the name in `folder`, which must be the folder of the path.
-    fn state(&self, write: &WriteRequest, folder: &WritableFolder) -> Result<TargetState, WriteError> {
-        match folder.name_use(self.name())? {
-            NameUse::Free => Ok(TargetState::Free),
-            NameUse::File(meta) => Ok(TargetState::Taken(Some(meta))),
-            NameUse::Folder => Err(is_folder(write)),
-            // The link itself will be replaced, but conditions are about the file that a GET shows.
-            NameUse::Link => match write.resolver.root.open(&self.path, true) {
-                Ok(Opened::File(_, meta)) => Ok(TargetState::Taken(Some(meta))),
-                Ok(Opened::Directory(_)) => Err(is_folder(write)),
-                Err(_) => Ok(TargetState::Taken(None)),
-            },
-            NameUse::Other => Err(write.conflict("not a file", &[])),
-        }
+/// The target in `folder`, which must be the folder of the path.
+fn target(write: &WriteRequest, path: &[u8], folder: &WritableFolder) -> Result<Target, WriteError> {
+    match folder.name_use(split_last(path).1)? {
+        NameUse::Free => Ok((Publish::Create, None)),
+        NameUse::File(meta) => Ok((Publish::Replace, Some(meta))),
+        NameUse::Folder => Err(is_folder(write)),
+        // The link itself will be replaced, but conditions are about the file that a GET shows.
+        NameUse::Link => match write.resolver.root.open(path, true) {
+            Ok(Opened::File(_, meta)) => Ok((Publish::Replace, Some(meta))),
+            Ok(Opened::Directory(_)) => Err(is_folder(write)),
+            Err(_) => Ok((Publish::Replace, None)),
+        },
+        NameUse::Other => Err(write.conflict("not a file", &[])),
     }
 }
 
@@ -151,7 +123,7 @@ impl Sink for PutSink {
 impl PutSink {
     /// Appends bytes to the temporary file.
     fn append(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
-        if self.temp.written + bytes.len() as u64 > self.write.max_body {
+        if self.temp.written + bytes.len() as u64 > self.write.resolver.settings.max_body {
             return Err(self.write.too_large());
         }
         Ok(self.temp.write(bytes)?)
@@ -187,11 +159,11 @@ impl PutSink {
 
     /// The folder that the path leads to now.
     fn folder(&self) -> Result<(Arc<WritableFolder>, NewFolders), WriteError> {
-        let root = &self.write.resolver.root;
-        let folder = match self.write.rights.upload {
-            true => root.make_folders(self.target.parent()),
+        let (root, (parent, _)) = (&self.write.resolver.root, split_last(&self.path));
+        let folder = match self.write.resolver.rights.upload {
+            true => root.make_folders(parent),
             // Without the right to upload, no folders may be created.
-            false => root.writable_folder(self.target.parent()).map(|folder| (folder, NewFolders::default())),
+            false => root.writable_folder(parent).map(|folder| (folder, NewFolders::default())),
         };
         folder.map_err(|error| match error {
             Errno::NOENT => self.write.conflict("folder gone", &[]),
@@ -203,12 +175,10 @@ impl PutSink {
     /// the file and whether it is new. `None`: another process was faster, so try again.
     fn publish_in(&mut self, folder: &Arc<WritableFolder>) -> Result<Option<(StoredFile, bool)>, WriteError> {
         let write = Arc::clone(&self.write);
-        let rights = write.rights;
-        let _lock = write.resolver.root.lock(folder, self.target.name());
-        let (how, current) = match self.target.state(&write, folder)? {
-            TargetState::Free => (Publish::Create, None),
-            TargetState::Taken(current) => (Publish::Replace, current),
-        };
+        let rights = write.resolver.rights;
+        let (_, name) = split_last(&self.path);
+        let _lock = write.resolver.root.lock(folder, name);
+        let (how, current) = target(&write, &self.path, folder)?;
         write.check_preconditions(current.as_ref())?;
         match how {
             Publish::Create if !rights.upload => return Err(write.conflict("file gone", &[])),
@@ -221,19 +191,17 @@ impl PutSink {
         {
             self.temp.sync()?;
         }
-        match self.temp.publish(folder, self.target.name(), how) {
+        match self.temp.publish(folder, name, how) {
             Ok(meta) => {
                 // The disk gets the space of the old one back now.
                 current.iter().for_each(|old| write.open_files.close(old));
-                let stored = StoredFile::new(&self.write.resolver.root, self.target.path.clone(), &meta);
+                let stored = StoredFile::new(&write.resolver.root, self.path.clone(), &meta);
                 Ok(Some((stored, current.is_none())))
             }
-            Err(error) => match Errno::from_io_error(&error) {
-                // EXIST: the name was taken after the check. NOENT: the folder was removed.
-                Some(Errno::EXIST | Errno::NOENT) => Ok(None),
-                Some(Errno::ISDIR) => Err(is_folder(&write)),
-                _ => Err(error.into()),
-            },
+            // EXIST: the name was taken after the check. NOENT: the folder was removed.
+            Err(Errno::EXIST | Errno::NOENT) => Ok(None),
+            Err(Errno::ISDIR) => Err(is_folder(&write)),
+            Err(error) => Err(error.into()),
         }
     }
 }

@@ -7,7 +7,6 @@
 //! Preconditions are evaluated twice: before the content is read, to refuse early, and again just
 //! before the file is published, while its name is locked, so that no other upload is lost.
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -20,9 +19,9 @@ use crate::files::disk_error;
 use crate::files::disk_error::Gone;
 use crate::files::precondition::{self, Verdict};
 use crate::files::resource::{Resolver, collapse, encode, is_name};
-use crate::files::root::{Meta, Opened, Root};
+use crate::files::rights::{TargetKind, name_option};
+use crate::files::root::{Meta, Opened, Root, split_last};
 use crate::files::validator::{EntityTag, Validators};
-use crate::files::write::{Rights, TargetKind, name_option};
 use crate::http::multipart::FormError;
 use crate::http::{Expectation, Framing, Method, Request, Status};
 use crate::service::error_page::{self, PageFormat, Problem, TEXTS};
@@ -32,11 +31,8 @@ use crate::service::{Response, router, text, texts::Values};
 #[derive(Debug)]
 pub(crate) struct WriteRequest {
     pub resolver: Arc<Resolver>,
-    pub rights: Rights,
     /// Told of files that are deleted or replaced.
     pub open_files: Arc<OpenFiles>,
-    /// The most bytes of content.
-    pub max_body: u64,
     pub request: Request<'static>,
     pub peer: SocketAddr,
     pub now: SystemTime,
@@ -47,7 +43,7 @@ pub(crate) struct WriteRequest {
 pub(crate) enum WriteError {
     /// A check failed.
     Refused(Response),
-    Disk(io::Error),
+    Disk(Errno),
     /// It was done, but the disk did not confirm that it will last.
     Unconfirmed(Errno),
 }
@@ -58,9 +54,9 @@ impl From<Response> for WriteError {
     }
 }
 
-impl<E: Into<io::Error>> From<E> for WriteError {
-    fn from(error: E) -> WriteError {
-        WriteError::Disk(error.into())
+impl From<Errno> for WriteError {
+    fn from(error: Errno) -> WriteError {
+        WriteError::Disk(error)
     }
 }
 
@@ -92,7 +88,7 @@ impl StoredFile {
 
     /// The last segment of the path.
     pub(crate) fn name(&self) -> &[u8] {
-        self.path.rsplit(|&b| b == b'/').next().unwrap_or_default()
+        split_last(&self.path).1
     }
 
     fn json(&self) -> StoredJson {
@@ -118,14 +114,17 @@ impl WriteRequest {
             None => {
                 let path = collapse(path);
                 let top = path.split(|&b| b == b'/').nth(1).unwrap_or_default();
-                if is_name(top, b".well-known") && self.resolver.adds_only && self.request.method() != Method::Delete {
+                if is_name(top, ".well-known")
+                    && self.resolver.rights.adds_only()
+                    && self.request.method() != Method::Delete
+                {
                     // A certificate for this host can be had by a file there (RFC 8555 §8.3).
                     return Err(self.only_with_overwrite(Status::FORBIDDEN, "well-known", &[]));
                 }
                 Ok(path)
             }
             // As if nothing were there: a removed root is another matter (see `response`).
-            Some(_) => Err(disk_error::response(&self.request, &Errno::NOENT.into()).into()),
+            Some(_) => Err(disk_error::response(&self.request, Errno::NOENT).into()),
         }
     }
 
@@ -150,7 +149,7 @@ impl WriteRequest {
 
     /// 403 for a path with a name that is not served.
     fn hidden(&self) -> Response {
-        let (name, option) = match self.resolver.dotfiles {
+        let (name, option) = match self.resolver.settings.dotfiles {
             true => ("kept name", None),
             false => ("dot name", Some("--dotfiles")),
         };
@@ -169,11 +168,11 @@ impl WriteRequest {
     }
 
     pub(crate) fn not_allowed(&self, kind: TargetKind) -> WriteError {
-        self.rights.not_allowed(&self.request, kind, self.peer).into()
+        self.resolver.rights.not_allowed(&self.request, kind, self.peer).into()
     }
 
     pub(crate) fn too_large(&self) -> WriteError {
-        error_page::problem(&self.request, &Problem::too_large(self.max_body)).into()
+        error_page::problem(&self.request, &Problem::too_large(self.resolver.settings.max_body)).into()
     }
 
     pub(crate) fn response(&self, error: WriteError) -> Response {
@@ -183,22 +182,22 @@ impl WriteRequest {
             WriteError::Unconfirmed(error) => return self.unconfirmed(error),
         };
         let is_put = self.request.method() == Method::Put;
-        match Errno::from_io_error(&error) {
+        match error {
             // Under Landlock a removed root answers EACCES.
-            Some(Errno::NOENT | Errno::ACCESS | Errno::PERM) if self.resolver.root.is_gone() => {
+            Errno::NOENT | Errno::ACCESS | Errno::PERM if self.resolver.root.is_gone() => {
                 disk_error::gone(&self.request, Gone::Missing)
             }
-            Some(Errno::NOTDIR) if is_put => self.problem(Status::CONFLICT, "file on the way", &[]),
-            Some(Errno::NAMETOOLONG | Errno::INVAL | Errno::ILSEQ) if is_put => {
+            Errno::NOTDIR if is_put => self.problem(Status::CONFLICT, "file on the way", &[]),
+            Errno::NAMETOOLONG | Errno::INVAL | Errno::ILSEQ if is_put => {
                 self.problem(Status::CONFLICT, "name on disk", &[])
             }
-            Some(Errno::ACCESS | Errno::PERM | Errno::ROFS) => self.problem(Status::FORBIDDEN, "may not write", &[]),
-            Some(Errno::BUSY | Errno::TXTBSY) => self.problem(Status::CONFLICT, "in use", &[]),
+            Errno::ACCESS | Errno::PERM | Errno::ROFS => self.problem(Status::FORBIDDEN, "may not write", &[]),
+            Errno::BUSY | Errno::TXTBSY => self.problem(Status::CONFLICT, "in use", &[]),
             // A limit of the machine. The note tells the operator which one.
-            Some(Errno::NOSPC | Errno::DQUOT | Errno::FBIG) => {
-                disk_error::response(&self.request, &error).with_note(error.to_string())
+            Errno::NOSPC | Errno::DQUOT | Errno::FBIG => {
+                disk_error::response(&self.request, error).with_note(error.to_string())
             }
-            _ => disk_error::response(&self.request, &error),
+            _ => disk_error::response(&self.request, error),
         }
     }
 
@@ -221,7 +220,7 @@ impl WriteRequest {
             Framing::Chunked => None,
         };
         // Before 100 (Continue): the client need not send what will be refused.
-        if length.is_some_and(|length| length > self.max_body) {
+        if length.is_some_and(|length| length > self.resolver.settings.max_body) {
             return Err(self.too_large());
         }
         if self.request.method() == Method::Put && self.request.has("content-range") {
@@ -288,10 +287,7 @@ impl WriteRequest {
         match stored {
             [file] => response.field("Location", self.reference(&file.path)).field("ETag", file.tag.bytes()),
             // Several files of one form are in one folder, where a client finds them all.
-            [file, ..] => {
-                let folder = &file.path[..file.path.len() - file.name().len()];
-                response.field("Location", self.reference(folder))
-            }
+            [file, ..] => response.field("Location", self.reference(split_last(&file.path).0)),
             [] => response,
         }
     }

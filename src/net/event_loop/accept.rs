@@ -21,7 +21,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mio::Interest;
@@ -31,7 +31,7 @@ use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
 use crate::http::response::{connection_line, write_head};
 use crate::http::{AddedFields, HttpDate, Transfer, Version};
 use crate::net::{CloseReason, connection::Connection, event_loop::EventLoop, send_queue::Sent, workers::client_of};
-use crate::service::{Body, app::Additions, error_page};
+use crate::service::{Body, app::Additions, error_page, lock};
 
 /// Most connections accepted in one turn, so that a flood of them does not hold up the open ones.
 const ACCEPTS_PER_TURN: usize = 64;
@@ -232,7 +232,7 @@ impl Admission {
         }
         let Some(client) = counted_address(peer) else { return Ok(()) };
         // The one lock on the way of a new connection; it is held for a look-up in a small map.
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut clients = lock(&self.clients);
         let open = clients.entry(client).or_insert(0);
         // A limit is at least 1, so a refusal never leaves an entry of 0 in the map.
         if *open >= self.most_per_client {
@@ -247,7 +247,7 @@ impl Admission {
     pub(crate) fn leave(&self, peer: SocketAddr) {
         self.open.fetch_sub(1, Ordering::Relaxed);
         let Some(client) = counted_address(peer) else { return };
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut clients = lock(&self.clients);
         if let Some(open) = clients.get_mut(&client) {
             *open -= 1;
             // The map holds connected clients only, or each address ever seen would stay in memory.

@@ -25,7 +25,7 @@ use std::net::{Ipv6Addr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -35,7 +35,7 @@ use crate::net::connections::ConnectionId;
 use crate::net::upload_memory::Block;
 use crate::net::workers::schedule::{Place, Schedule};
 use crate::service::open_file::Closer;
-use crate::service::{Lane, Outcome, Response, Sink, Source, Task};
+use crate::service::{Lane, Outcome, Response, Sink, Source, Task, lock};
 
 pub(crate) use schedule::client_of;
 
@@ -93,17 +93,12 @@ impl Workers {
         let workers = self.clone();
         // The name is shown by ps and by debuggers.
         let thread = std::thread::Builder::new().name(format!("worker {number}")).spawn(move || workers.run())?;
-        self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+        lock(&self.threads).push(thread);
         Ok(())
     }
 
-    /// Jobs run outside the lock, so a panic never leaves the schedule half changed.
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn run(self: &Arc<Workers>) {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         loop {
             if let Some((place, work)) = state.schedule.take() {
                 state.busy += 1;
@@ -116,14 +111,14 @@ impl Workers {
                 drop(state);
                 if let Some(Err(error)) = new_thread.map(|number| self.start_thread(number)) {
                     log::error!("a worker thread cannot be started: {error}");
-                    self.lock().threads -= 1;
+                    lock(&self.state).threads -= 1;
                 }
                 if is_more {
                     self.ready.notify_one();
                 }
                 // The job itself reports a panic to its connection; here it is caught to keep the thread.
                 let _ = catch_unwind(AssertUnwindSafe(work));
-                state = self.lock();
+                state = lock(&self.state);
                 state.busy -= 1;
                 state.schedule.finished(place);
                 if state.closed {
@@ -139,7 +134,7 @@ impl Workers {
 
     /// Queues a job.
     pub(crate) fn submit(&self, place: Place, work: WorkerJob) -> JobTicket {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         // After [`Workers::finish`] no thread may be left to run it.
         if state.closed {
             return JobTicket { lane: place.task.lane, number: 0 };
@@ -159,7 +154,7 @@ impl Workers {
     /// Lets the threads end when nothing is queued, and waits for that, but not longer than `until` and not for
     /// sources. Returns how many other jobs are left: a disk may hang, and a write cannot be called off.
     pub(crate) fn finish(&self, until: Instant) -> usize {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         state.closed = true;
         self.ready.notify_all();
         loop {
@@ -171,7 +166,7 @@ impl Workers {
                 continue;
             }
             drop(state);
-            let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+            let threads = std::mem::take(&mut *lock(&self.threads));
             // All that they had to do is done, so they end at once.
             if jobs == 0 {
                 threads.into_iter().for_each(|thread| drop(thread.join()));
@@ -256,7 +251,7 @@ impl Jobs {
     /// Takes back a job that has not begun. `false`: it runs or has ended.
     pub(crate) fn cancel(&self, peer: SocketAddr, ticket: JobTicket) -> bool {
         // Dropped after the lock is free.
-        let job = self.workers.lock().schedule.cancel(ticket.lane, client_of(peer), ticket.number);
+        let job = lock(&self.workers.state).schedule.cancel(ticket.lane, client_of(peer), ticket.number);
         job.is_some()
     }
 

@@ -11,8 +11,10 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
+
+use crate::service::lock;
 
 /// Failures within [`WINDOW`] after which a client waits: more than a user mistypes, too few for guessing.
 pub(crate) const FAILURES: usize = 10;
@@ -56,7 +58,7 @@ impl Throttle {
     /// Begins an attempt of a client. Errors: how long the client must wait before it may try.
     pub(crate) fn begin(self: &Arc<Throttle>, peer: IpAddr, now: SystemTime) -> Result<Attempt, Duration> {
         let address = network_of(peer);
-        let mut clients = self.lock();
+        let mut clients = lock(&self.clients);
         if !clients.contains_key(&address) && clients.len() >= CLIENTS {
             make_room(&mut clients, now);
         }
@@ -78,15 +80,10 @@ impl Throttle {
         Ok(Attempt { throttle: Arc::clone(self), address, now, failed: false })
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, Client>> {
-        // A count that a panic interrupted is off by one at most, so a poisoned lock is still good.
-        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// How many clients are remembered.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
-        self.lock().len()
+        lock(&self.clients).len()
     }
 }
 
@@ -138,7 +135,7 @@ impl Attempt {
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        let mut clients = self.throttle.lock();
+        let mut clients = lock(&self.throttle.clients);
         let Some(client) = clients.get_mut(&self.address) else { return };
         client.pending = client.pending.saturating_sub(1);
         if self.failed {
@@ -227,7 +224,7 @@ mod tests {
         }
         assert_eq!(throttle.len(), CLIENTS);
         // The latest are the ones remembered.
-        assert!(throttle.lock().contains_key(&IpAddr::V4((0x0a00_0000 + CLIENTS as u32 + 299).into())));
+        assert!(lock(&throttle.clients).contains_key(&IpAddr::V4((0x0a00_0000 + CLIENTS as u32 + 299).into())));
         // And all of them are old a minute later.
         throttle.begin(ip("192.0.2.1"), at(1000)).unwrap().fail();
         assert_eq!(throttle.len(), 1);
