@@ -50,7 +50,7 @@ fn explain(error: io::Error) -> io::Error {
         ErrorKind::WouldBlock | ErrorKind::TimedOut => {
             io::Error::new(error.kind(), "no answer: the datagram was lost, or its answer was")
         }
-        ErrorKind::ConnectionRefused => io::Error::new(error.kind(), "nobody listens on that port"),
+        ErrorKind::ConnectionRefused => io::Error::new(error.kind(), "no program listens on that port"),
         _ => error,
     }
 }

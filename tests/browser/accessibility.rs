@@ -12,6 +12,8 @@ use std::net::{Shutdown, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use serde_json::json;
+
 use crate::driver::Browser;
 use crate::site::{Scratch, Site};
 use crate::support::server::{BINARY, clean};
@@ -60,16 +62,15 @@ impl Checker<'_> {
         self.browser.eval(&format!("window.axe || (() => {{ {} }})(); 0", self.axe));
         for (width, height, dark) in WINDOWS {
             self.browser.look(width, height, dark);
-            // Colours that are on their way to others would be measured in the middle.
-            self.browser.eval(
-                "Promise.all(document.getAnimations().map(animation => animation.finished.catch(() => 0))).then(() => 0)",
-            );
-            let look = if dark { "dark" } else { "light" };
-            self.browser.screenshot(&screens().join(format!("axe/{name}-{width}-{look}.png")));
+            // Without motion: colours that are on their way to others would be measured in the middle.
+            let scheme = if dark { "dark" } else { "light" };
+            let features = json!([{"name": "prefers-color-scheme", "value": scheme}, {"name": "prefers-reduced-motion", "value": "reduce"}]);
+            self.browser.call("Emulation.setEmulatedMedia", json!({"features": features}));
+            self.browser.screenshot(&screens().join(format!("axe/{name}-{width}-{scheme}.png")));
             let found = self.browser.eval(FINDINGS);
             let found = found.as_array().expect("a list of findings");
             self.findings.extend(
-                found.iter().map(|finding| format!("{name}, {width} px, {look}: {}", finding.as_str().unwrap())),
+                found.iter().map(|finding| format!("{name}, {width} px, {scheme}: {}", finding.as_str().unwrap())),
             );
         }
         self.browser.look(1280, 720, false);
