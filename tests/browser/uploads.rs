@@ -329,7 +329,7 @@ fn a_taken_name_is_replaced_or_kept_only_when_the_user_says_so() {
                 .eval("document.querySelector('.summary').textContent")
                 .as_str()
                 .unwrap()
-                .ends_with("unless you say so.")
+                .ends_with("if you say so.")
         );
         // The styles lie there compressed too: the tag asked for must be that of the file itself.
         for (name, answer, lies_in) in [
@@ -412,7 +412,7 @@ fn without_the_right_nothing_is_replaced_or_deleted_and_refusals_are_in_words() 
         let lines = browser.eval(LINES).to_string();
         assert!(lines.contains("larger than this server accepts: at most 1.0 MB"), "{lines}");
         assert!(lines.contains("A name on this path begins with a dot."), "{lines}");
-        assert!(lines.contains("A file called index.html would change what other addresses answer"), "{lines}");
+        assert!(lines.contains("A file called index.html would change the responses of other addresses"), "{lines}");
         assert_eq!((fs::read(folder.join("film.mp4")).unwrap(), names(&folder).len()), (b"old".to_vec(), 3));
         assert_eq!(complaints(browser), NOTHING);
 
