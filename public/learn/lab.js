@@ -43,7 +43,7 @@ const study = new Promise(resolve => {
 })
 
 addEventListener('DOMContentLoaded', async () => {
-  for (const part of all('pre code, samp, .pic')) useAddress(part)
+  for (const part of all('code, samp, .pic')) useAddress(part)
   for (const command of all('.cmd code')) addCopyButton(command)
   // One tab for the wire view, so that the lab stays where it is.
   for (const link of all('header .wire, .look .wire, .need .wire')) link.target = 'wire'
