@@ -33,7 +33,7 @@ mod write;
 use crate::service::BuiltIn;
 
 pub use cache::CAPACITY as CACHE_CAPACITY;
-pub use root::{OpenMethod, Root, Symlinks};
+pub use root::{OpenMethod, Root, Symlinks, Weakness};
 pub use site::{RootWatch, Site};
 
 /// The value of Cache-Control for files, folders and redirects.

@@ -20,6 +20,7 @@
 //! Which clients can connect depends on the sockets, not on the options: a service manager may have opened sockets to
 //! the network although no option says so.
 
+use std::fmt::Display;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 use std::net::SocketAddr;
@@ -28,7 +29,7 @@ use std::path::Path;
 use barewire::http::Method;
 use barewire::service::{Auth, Credentials, Scope, access::hosts::Hosts, app::Settings};
 
-use crate::program::error::{Exit, StartError};
+use crate::program::error::{Exit, StartError, TEXTS};
 use crate::program::folder::{self, ServedPath};
 use crate::program::options::{AuthFor, Options, WriteOptions};
 
@@ -72,24 +73,12 @@ fn warnings(options: &Options, names: &[String], is_local: bool) -> Vec<String> 
     let writes = options.write.option().is_some();
     // In the order in which they are printed.
     let cases = [
-        (
-            options.access.is_visible && !options.access.credentials.is_empty(),
-            "The password is visible in the list of processes (ps). BAREWIRE_AUTH or --auth-file hide it.",
-        ),
-        (
-            auth_for.is_some() && !is_local,
-            "Passwords travel unencrypted: put a TLS proxy in front, or use them only on a network you trust.",
-        ),
-        (
-            names.iter().any(|name| name == "*"),
-            "Any name is answered: a web page may reach this server under a name of its own.",
-        ),
-        (
-            writes && !is_local && auth_for.is_none(),
-            "Everybody on your network may change files here. A password: --auth NAME:PASSWORD",
-        ),
+        (options.access.is_visible && !options.access.credentials.is_empty(), "visible password"),
+        (auth_for.is_some() && !is_local, "clear passwords"),
+        (names.iter().any(|name| name == "*"), "any host"),
+        (writes && !is_local && auth_for.is_none(), "open changes"),
     ];
-    cases.into_iter().filter(|(applies, _)| *applies).map(|(_, warning)| warning.to_string()).collect()
+    cases.into_iter().filter(|(applies, _)| *applies).map(|(_, name)| TEXTS.say(name, &[])).collect()
 }
 
 /// The methods that need a password.
@@ -110,30 +99,22 @@ fn scope(auth_for: AuthFor, write: &WriteOptions) -> Scope {
 fn add_file(credentials: &mut Credentials, path: &Path, served: &ServedPath) -> Result<(), StartError> {
     let name = folder::shown(path);
     // Exit code 2 and not 4: the option names the wrong file.
-    let failed = |what: String, advice: &str| StartError::new(Exit::Usage, what).advising(advice);
+    let failed = |text: &str| StartError::of(Exit::Usage, text, &[("name", &name)]);
+    let failed_by = |text, error: &dyn Display| StartError::of(Exit::Usage, text, &[("name", &name), ("error", error)]);
     let bytes = read(path).map_err(|error| match error.kind() {
-        ErrorKind::NotFound => {
-            failed(format!("there is no password file {name}."), &format!("Make it with:  htpasswd -B -c {name} ann"))
-        }
-        ErrorKind::PermissionDenied => failed(
-            format!("may not read the password file {name} (permission denied)."),
-            &format!("Change its rights:  ls -l {name}"),
-        ),
-        _ => failed(format!("cannot read the password file {name}: {error}."), ""),
+        ErrorKind::NotFound => failed("no passwords"),
+        ErrorKind::PermissionDenied => failed("closed passwords"),
+        _ => failed_by("unreadable passwords", &error),
     })?;
     // With a copy of the file, passwords can be guessed offline, at any speed.
     if is_served(path, served) {
-        let what = format!("the password file {name} lies in the folder that is served.");
-        return Err(failed(what, "Put it elsewhere, where nobody can download it."));
+        return Err(failed("served passwords"));
     }
     // Users of `--auth` may be there already, so the length alone does not tell.
     let before = credentials.len();
-    credentials
-        .add_htpasswd(&bytes)
-        .map_err(|error| failed(format!("the password file {name} cannot be used: {error}."), ""))?;
+    credentials.add_htpasswd(&bytes).map_err(|error| failed_by("bad passwords", &error))?;
     if credentials.len() == before {
-        let what = format!("the password file {name} has no users: nobody could sign in.");
-        return Err(failed(what, &format!("Add one:  htpasswd -B {name} ann")));
+        return Err(failed("empty passwords"));
     }
     Ok(())
 }
@@ -145,7 +126,7 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     // One byte more than allowed tells a file that is too large from one that just fits.
     File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
     match bytes.len() as u64 > LARGEST {
-        true => Err(io::Error::other("it is larger than 1 MiB")),
+        true => Err(io::Error::other(TEXTS.say("large passwords", &[]))),
         false => Ok(bytes),
     }
 }

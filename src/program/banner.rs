@@ -19,16 +19,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use barewire::net::Report;
-use barewire::service::text::{count, size};
+use barewire::service::text::{grouped, size};
 
+use crate::program::error::TEXTS;
 use crate::program::options::{AuthFor, WriteOptions};
 
 /// A start screen longer than this scrolls its most important lines out of sight.
 const LINES: usize = 12;
 /// The column width of URLs. Every URL with an IPv4 address fits, and three spaces are left after the longest one.
 const URL_WIDTH: usize = 32;
-/// [`Banner::changes`] when nothing can be changed.
-const READ_ONLY: &str = "read only";
 
 /// The content of the start screen.
 #[derive(Debug, Default)]
@@ -38,8 +37,8 @@ pub(crate) struct Banner {
     pub(crate) addresses: Vec<SocketAddr>,
     /// The addresses of this computer on the network, with their interfaces.
     pub(crate) network: Vec<(IpAddr, String)>,
-    /// Which changes others may make, from [`changes`].
-    pub(crate) changes: String,
+    /// Which changes others may make, from [`changes`]; `None` if they may only read.
+    pub(crate) changes: Option<String>,
     /// What a password is needed for, if for anything.
     pub(crate) password: Option<AuthFor>,
     /// The default port was taken.
@@ -54,15 +53,17 @@ pub(crate) struct Banner {
 }
 
 /// The changes that others may make to the files.
-pub(crate) fn changes(options: &WriteOptions) -> String {
+pub(crate) fn changes(options: &WriteOptions) -> Option<String> {
     let rights = [(options.upload, "added"), (options.overwrite, "replaced"), (options.delete, "removed")];
-    let words: Vec<&str> = rights.into_iter().filter_map(|(given, word)| given.then_some(word)).collect();
-    if words.is_empty() { READ_ONLY.into() } else { format!("files may be {}", words.join(", ")) }
+    let words = rights.into_iter().filter(|(given, _)| *given).map(|(_, name)| TEXTS.say(name, &[]));
+    let list = words.collect::<Vec<_>>().join(", ");
+    (!list.is_empty()).then(|| TEXTS.say("changes", &[("changes", &list)]))
 }
 
 impl Banner {
     /// The line for scripts, and with `--study` one more with the URL of the wire view.
     pub(crate) fn line(&self) -> String {
+        // Not in the table of texts: scripts read these words, so they are the same in every language.
         let view = self.view.as_ref().map(|url| format!("wire view {url}\n")).unwrap_or_default();
         format!("listening on {} serving {}\n{view}", self.url(), self.title)
     }
@@ -81,12 +82,14 @@ impl Banner {
     fn study_lines(&self) -> Vec<String> {
         let Some(view) = &self.view else { return Vec::new() };
         let ([bold, _, off], url) = (self.styles(), self.url());
-        let secrets = if self.secrets { "secrets shown" } else { "secrets hidden" };
+        let in_bold = |url: String| format!("{bold}{url}{off}");
         // The key stands in the URL of the view, so nothing may follow it without a space.
+        let name = if self.secrets { "view with secrets" } else { "view" };
+        let practice = format!("{url}.try/");
         vec![
-            format!("Wire view   {bold}{view}{off}   only this computer, {secrets}"),
-            format!("Practice    {bold}{url}.try/{off}   curl {url}.try/"),
-            format!("Labs        {bold}{url}.try/learn/{off}"),
+            TEXTS.say(name, &[("view", &in_bold(view.clone()))]),
+            TEXTS.say("practice", &[("url", &in_bold(practice.clone())), ("curl", &practice)]),
+            TEXTS.say("labs", &[("url", &in_bold(practice + "learn/"))]),
         ]
     }
 
@@ -98,30 +101,30 @@ impl Banner {
         if self.moved {
             // The port is the same at all addresses.
             let port = self.addresses.first().map_or(0, SocketAddr::port);
-            notes.push(format!("Port 8080 was taken, so this is {port}."));
+            notes.push(TEXTS.say("moved", &[("port", &port)]));
         }
         notes.push(match self.is_local() {
-            true => "Only this computer can connect.      barewire --lan      share on your network".into(),
-            false => format!("{yellow}!{off} {}", self.network_warning()),
+            true => TEXTS.say("only this computer", &[]),
+            false => format!("{yellow}!{off} {}", TEXTS.say(self.network_warning(), &[])),
         });
         notes.extend(self.remarks.iter().map(|remark| format!("{yellow}!{off} {remark}")));
         // The hint is only shown when it takes no line from a warning or a URL.
         if self.view.is_none() && notes.len() + self.urls().len() + 6 <= LINES {
-            notes.push("See every byte:                      barewire --study".into());
+            notes.push(TEXTS.say("see every byte", &[]));
         }
-        notes.push("Stop: Ctrl-C".into());
+        notes.push(TEXTS.say("stop", &[]));
         notes
     }
 
-    /// The sentence about the rights of all clients on the network.
+    /// The row of the texts about the rights of all clients on the network.
     fn network_warning(&self) -> &'static str {
         // Without a password: the most that a client can do. With one: where it is needed.
-        match (self.password, self.view.is_some(), self.changes == READ_ONLY) {
-            (None, true, false) => "Anyone on your network can change files and use the practice endpoints.",
-            (None, true, true) => "Anyone on your network can read these files and use the practice endpoints.",
-            (None, false, _) => "Anyone on your network can read these files.",
-            (Some(AuthFor::All), ..) => "Anyone on your network who knows a password can use these files.",
-            (Some(AuthFor::Write), ..) => "Anyone on your network can read these files; changes need a password.",
+        match (self.password, self.view.is_some(), self.changes.is_some()) {
+            (None, true, true) => "anyone changes, practice",
+            (None, true, false) => "anyone reads, practice",
+            (None, false, _) => "anyone reads",
+            (Some(AuthFor::All), ..) => "password for all",
+            (Some(AuthFor::Write), ..) => "password for changes",
         }
     }
 
@@ -129,10 +132,12 @@ impl Banner {
         let [bold, _, off] = self.styles();
         let version = concat!(env!("CARGO_PKG_VERSION_MAJOR"), ".", env!("CARGO_PKG_VERSION_MINOR"));
         let (urls, study, notes) = (self.urls(), self.study_lines(), self.notes());
-        let mut lines = vec![
-            format!("{bold}barewire{off} {version}   serving {bold}{}{off}  ({})", self.title, self.changes),
-            String::new(),
-        ];
+        let in_bold = |text: &str| format!("{bold}{text}{off}");
+        let changes = self.changes.clone().unwrap_or_else(|| TEXTS.say("read only", &[]));
+        let (name, title) = (in_bold("barewire"), in_bold(&self.title));
+        let first =
+            [("barewire", &name as _), ("version", &version as _), ("title", &title as _), ("changes", &changes as _)];
+        let mut lines = vec![TEXTS.say("title", &first), String::new()];
         // Four lines are taken: the first one, and blank ones before and after the URLs and at the end. The
         // URLs get the rest, since a URL can be looked up elsewhere and a warning cannot.
         let more = study.len() + usize::from(!study.is_empty());
@@ -144,7 +149,7 @@ impl Banner {
             format!("{bold}{url}{off}{:space$}{meaning}", "")
         }));
         if shown < urls.len() && free > 1 {
-            lines.push(format!("and {} more addresses", urls.len() - shown));
+            lines.push(TEXTS.say("more addresses", &[("n", &(urls.len() - shown))]));
         }
         lines.push(String::new());
         lines.extend(study);
@@ -178,18 +183,18 @@ impl Banner {
         let own = self.addresses.iter().filter(|a| a.ip().is_loopback() || a.ip().is_unspecified());
         if let Some(own) = own.min_by_key(|a| a.is_ipv6()) {
             let meaning = if self.is_local() { "open this" } else { "this computer" };
-            add(reachable(own.ip()), own.port(), meaning.into());
+            add(reachable(own.ip()), own.port(), TEXTS.say(meaning, &[]));
         }
         for address in self.addresses.iter().filter(|address| !address.ip().is_loopback()) {
             // A wildcard stands for all addresses of its family that other computers can reach.
             let is_wildcard = address.ip().is_unspecified();
             let is_bound = |ip: &IpAddr| *ip == address.ip() || is_wildcard && ip.is_ipv4() == address.is_ipv4();
             for (ip, interface) in self.network.iter().filter(|(ip, _)| is_bound(ip)) {
-                add(*ip, address.port(), format!("your network ({interface})"));
+                add(*ip, address.port(), TEXTS.say("interface", &[("interface", interface)]));
             }
             // An address without interface: the socket was passed by a service manager, or it came up later.
             if !is_wildcard {
-                add(address.ip(), address.port(), "your network".into());
+                add(address.ip(), address.port(), TEXTS.say("network", &[]));
             }
         }
         urls
@@ -207,17 +212,18 @@ pub(crate) fn reachable(ip: IpAddr) -> IpAddr {
 
 /// The last line: `stopped: 1,204 requests, 38 MB, 2 h 10 min`.
 pub(crate) fn farewell(report: &Report, ran: Duration, grace: Duration) -> String {
-    let requests = count(report.requests, "request");
-    let mut line = format!("stopped: {requests}, {}, {}", size(report.bytes), time(ran.as_secs()));
+    let (requests, ran) = (grouped(report.requests), time(ran.as_secs()));
+    let mut parts =
+        vec![TEXTS.say("stopped", &[("requests", &requests), ("size", &size(report.bytes)), ("time", &ran)])];
     // Connections cut off mean lost downloads, so they are reported even if there was only one.
     if report.cut_off > 0 {
-        let connections = count(report.cut_off, "connection");
-        line += &format!("; {connections} cut off after {}", time(grace.as_secs()));
+        let (connections, grace) = (grouped(report.cut_off), time(grace.as_secs()));
+        parts.push(TEXTS.say("cut off", &[("connections", &connections), ("time", &grace)]));
     }
     if report.unfinished > 0 {
-        line += &format!("; {} not finished", count(report.unfinished, "disk operation"));
+        parts.push(TEXTS.say("unfinished", &[("operations", &grouped(report.unfinished))]));
     }
-    line + "\n"
+    parts.join("; ") + "\n"
 }
 
 /// A time in its two largest units: `2 h 10 min`.
@@ -241,7 +247,6 @@ mod tests {
     fn banner(addresses: &[&str], network: &[(&str, &str)]) -> Banner {
         Banner {
             title: "./public".into(),
-            changes: READ_ONLY.into(),
             addresses: addresses.iter().map(|a| a.parse().unwrap()).collect(),
             network: network.iter().map(|(a, i)| (a.parse().unwrap(), i.to_string())).collect(),
             ..Banner::default()
@@ -299,7 +304,7 @@ mod tests {
         banner.remarks = full;
         let screen = banner.screen();
         assert!(screen.lines().count() <= LINES, "{screen}");
-        assert!(screen.contains("Port 8080 was taken, so this is 8081.\n"), "{screen}");
+        assert!(screen.contains("Port 8080 is in use, so this server uses port 8081.\n"), "{screen}");
         assert!(screen.contains("  and 39 more addresses\n") || screen.contains(" more addresses\n"), "{screen}");
         assert!(screen.contains("http://127.0.0.1:8081/"), "{screen}");
     }
@@ -307,7 +312,7 @@ mod tests {
     #[test]
     fn with_study_the_screen_shows_the_view_and_who_else_can_practise() {
         let mut banner = banner(&["0.0.0.0:8080"], &[("192.168.1.20", "wlan0")]);
-        banner.changes = "files may be added".into();
+        banner.changes = Some("files may be added".into());
         banner.view = Some("http://127.0.0.1:8081/#k=6Q2M".into());
         let screen = banner.screen();
         let version = concat!(env!("CARGO_PKG_VERSION_MAJOR"), ".", env!("CARGO_PKG_VERSION_MINOR"));
@@ -318,7 +323,7 @@ mod tests {
              Wire view   http://127.0.0.1:8081/#k=6Q2M   only this computer, secrets hidden\n  \
              Practice    http://127.0.0.1:8080/.try/   curl http://127.0.0.1:8080/.try/\n  \
              Labs        http://127.0.0.1:8080/.try/learn/\n\n  \
-             ! Anyone on your network can change files and use the practice endpoints.\n  \
+             ! Anyone on your network can change files and use the practice addresses.\n  \
              Stop: Ctrl-C\n\n"
         );
         assert_eq!(screen, expected);
@@ -339,7 +344,7 @@ mod tests {
         for (password, line) in [
             (None, "  ! Anyone on your network can read these files."),
             (Some(AuthFor::All), "  ! Anyone on your network who knows a password can use these files."),
-            (Some(AuthFor::Write), "  ! Anyone on your network can read these files; changes need a password."),
+            (Some(AuthFor::Write), "  ! Anyone on your network can read these files. Changes need a password."),
         ] {
             banner.password = password;
             assert!(banner.screen().lines().any(|other| other == line), "{}", banner.screen());

@@ -21,6 +21,12 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::LazyLock;
+
+use barewire::service::texts::{Texts, Values};
+
+/// What the program says, but for its help.
+pub(crate) static TEXTS: LazyLock<Texts> = LazyLock::new(|| Texts::new(include_str!("texts.txt")));
 
 /// When colors are used (`--color`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +80,12 @@ impl StartError {
     /// `what` is a full sentence: what happened, and why. Until `--color` is known, color depends on the terminal.
     pub(crate) fn new(exit: Exit, what: impl Into<String>) -> StartError {
         StartError { exit, what: what.into(), advice: String::new(), color: Color::Auto.on(&io::stderr()) }
+    }
+
+    /// An error with this row of the texts: what happened, and what to type instead.
+    pub(crate) fn of(exit: Exit, name: &str, values: Values<'_>) -> StartError {
+        let [what, advice] = TEXTS.row(name, values);
+        StartError::new(exit, what).advising(advice)
     }
 
     /// Adds a second line: what to type instead.

@@ -14,13 +14,11 @@ use std::path::{Component, Path, PathBuf};
 use barewire::service::text::printable;
 use rustix::fs::{Access, AtFlags, CWD};
 
-use crate::program::error::{Exit, StartError};
+use crate::program::error::{Exit, StartError, TEXTS};
 use crate::program::options::WriteOptions;
 
 /// The folder that is served when none was named and it exists.
 const DEFAULT: &str = "./public";
-/// The advice that always works.
-const SERVE_THIS_FOLDER: &str = "Serve the folder you are in:  barewire .";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ServedPath {
@@ -78,7 +76,7 @@ pub(crate) fn choose(named: Option<&Path>, listed: bool) -> Result<ServedPath, S
     } else if metadata.is_file() {
         File::open(path).map_err(unreadable)?;
     } else {
-        return Err(failed(format!("{} is neither a folder nor a file.", shown(path)), SERVE_THIS_FOLDER));
+        return Err(StartError::of(Exit::Folder, "no file or folder", &[("name", &shown(path))]));
     }
     Ok(ServedPath { path: path.to_path_buf(), is_file: metadata.is_file() })
 }
@@ -94,20 +92,17 @@ pub(crate) fn check_writable(
     let Some(option) = options.option() else { return Ok(None) };
     let name = shown(&served.path);
     if served.is_file && !options.overwrite && !options.delete {
-        let what = format!("{option} was given, but {name} is one file: nothing can be added to it.");
-        return Err(failed(what, format!("Serve its folder, or let others replace it:  barewire --overwrite {name}")));
+        return Err(StartError::of(Exit::Folder, "one file", &[("option", &option), ("name", &name)]));
     }
     // A file is replaced by renaming, so its folder must be writable.
     if is_writable(served.folder()) {
         return Ok(None);
     }
     if !served.is_file && has_writable_folder(&served.path, dotfiles) {
-        return Ok(Some(format!(
-            "{name} itself is read-only: {option} works in the folders below it that are writable."
-        )));
+        return Ok(Some(TEXTS.say("read-only top", &[("name", &name), ("option", &option)])));
     }
-    let advice = format!("Change its rights, or serve another folder:  ls -ld {}", shown(served.folder()));
-    Err(failed(format!("{option} was given, but {name} is not writable."), advice))
+    let folder = shown(served.folder());
+    Err(StartError::of(Exit::Folder, "not writable", &[("option", &option), ("name", &name), ("folder", &folder)]))
 }
 
 /// Whether this process may change the names in a folder.
@@ -143,26 +138,21 @@ fn has_writable_folder(top: &Path, dotfiles: bool) -> bool {
 /// A sentence for the start if the page of `--spa` is missing. It is no error: a build may make it later.
 pub(crate) fn missing_page(served: &ServedPath, page: Option<&str>) -> Option<String> {
     let path = served.path.join(page.filter(|_| !served.is_file)?);
-    let what = "so --spa has nothing to answer with, and unknown paths are 404.";
-    (!path.is_file()).then(|| format!("There is no file {}, {what}", shown(&path)))
+    (!path.is_file()).then(|| TEXTS.say("missing page", &[("path", &shown(&path))]))
 }
 
 /// The error about a path that cannot be served.
 fn unreadable(path: &Path, error: &io::Error) -> StartError {
     let name = shown(path);
-    let near = nearest(path).map(|near| format!("Did you mean {} ?", shown(&near)));
-    let rights = format!("Serve another folder, or change its rights:  ls -ld {name}");
     // Other errors are rare, so the words of the system must do.
-    match error.kind() {
-        ErrorKind::NotFound => failed(format!("there is no folder {name}."), near.unwrap_or(SERVE_THIS_FOLDER.into())),
-        ErrorKind::PermissionDenied => failed(format!("may not read {name} (permission denied)."), rights),
-        _ => failed(format!("cannot open {name}: {error}."), ""),
+    match (error.kind(), nearest(path)) {
+        (ErrorKind::NotFound, Some(near)) => {
+            StartError::of(Exit::Folder, "near folder", &[("name", &name), ("near", &shown(&near))])
+        }
+        (ErrorKind::NotFound, None) => StartError::of(Exit::Folder, "no folder", &[("name", &name)]),
+        (ErrorKind::PermissionDenied, _) => StartError::of(Exit::Folder, "may not read", &[("name", &name)]),
+        _ => StartError::of(Exit::Folder, "cannot open", &[("name", &name), ("error", error)]),
     }
-}
-
-/// An error about the folder, and the advice.
-fn failed(what: String, advice: impl Into<String>) -> StartError {
-    StartError::new(Exit::Folder, what).advising(advice)
 }
 
 /// The most similar name in the same folder, if any is similar enough to be a typing error.

@@ -27,6 +27,8 @@ use landlock::{
     RulesetAttr, RulesetCreatedAttr, RulesetStatus,
 };
 
+use crate::program::error::TEXTS;
+
 /// The newest set of rights this was written for. An older kernel enforces those it knows.
 const RIGHTS: ABI = ABI::V6;
 
@@ -47,7 +49,7 @@ pub(crate) struct Allowed {
 pub(crate) fn restrict(folder: &Path, allowed: Allowed) -> Result<(), String> {
     match enforce(folder, allowed) {
         Ok(RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced) => Ok(()),
-        Ok(RulesetStatus::NotEnforced) => Err("this kernel has no Landlock".into()),
+        Ok(RulesetStatus::NotEnforced) => Err(TEXTS.say("old kernel", &[])),
         Err(error) => Err(error.to_string()),
     }
 }

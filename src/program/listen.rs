@@ -25,11 +25,11 @@ use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use barewire::net::Listener;
-use barewire::service::text::printable;
+use barewire::service::{text::printable, texts::Values};
 use listenfd::ListenFd;
 use rustix::io::Errno;
 
-use crate::program::error::{Exit, StartError};
+use crate::program::error::{Exit, StartError, TEXTS};
 use crate::program::options::ListenOptions;
 
 /// The default port. It is above 1023, so that it needs no special rights.
@@ -82,7 +82,7 @@ pub(crate) fn open_view(given: Option<u16>, main: u16) -> Result<Listener, Start
     };
     open(port).map_err(|error| {
         let free = next_ports(main).find(|&port| open(port).is_ok()).unwrap_or(0);
-        failed(port, error).advising(format!("Use another one:  barewire --study --wire-port {free}"))
+        failed(port, error).advising(TEXTS.say("view port", &[("free", &free)]))
     })
 }
 
@@ -90,10 +90,7 @@ pub(crate) fn open_view(given: Option<u16>, main: u16) -> Result<Listener, Start
 /// one that the system refuses to set up.
 fn inherited() -> Result<Vec<Listener>, StartError> {
     let mut passed = ListenFd::from_env();
-    let unusable = |why: io::Error| {
-        StartError::new(Exit::Listen, format!("a socket passed by the service manager cannot be used ({why})."))
-            .advising("It must be a listening TCP socket, as ListenStream=8080 in a socket unit makes it.")
-    };
+    let unusable = |error: io::Error| StartError::of(Exit::Listen, "passed socket", &[("error", &error)]);
     // One that cannot be used ends the start: the service manager expects that it is served.
     let count = passed.len();
     let sockets = (0..count).filter_map(|n| passed.take_tcp_listener(n).transpose());
@@ -178,9 +175,9 @@ impl Plan {
             return Err(failed.explain(next.find(|&port| self.open_at(port, opener).is_ok())));
         }
         // All twenty are taken. Suggesting one of them makes no sense.
-        let names: Vec<String> = self.addresses.iter().map(IpAddr::to_string).collect();
-        let what = format!("ports {DEFAULT_PORT} to {LAST_PORT} on {} are all in use.", names.join(" and "));
-        Err(StartError::new(Exit::Listen, what).advising("Let the system choose one:  barewire -p 0"))
+        let addresses = self.addresses.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(", ");
+        let ports: Values<'_> = &[("first", &DEFAULT_PORT), ("last", &LAST_PORT), ("addresses", &addresses)];
+        Err(StartError::of(Exit::Listen, "all in use", ports))
     }
 
     /// Opens the same port on every address. For port 0 the system chooses at the first address, and the others must be
@@ -237,24 +234,27 @@ impl ListenError {
     fn explain(&self, free: Option<u16>) -> StartError {
         // What happened, in the words of people who do not know errno, and a command that works.
         let (address, port) = (self.address.ip(), self.address.port());
-        let failed = |what: String| StartError::new(Exit::Listen, what);
+        let failed = |name: &str, values: Values<'_>| StartError::of(Exit::Listen, name, values);
         match self.error.kind() {
             ErrorKind::AddrInUse => {
-                let owner = port_owner(self.address).map(|owner| format!(" (by {owner})")).unwrap_or_default();
                 // Without a suggestion: port 0 always works.
-                failed(format!("port {port} on {address} is already in use{owner}."))
-                    .advising(format!("Use another one:  barewire -p {}", free.unwrap_or(0)))
+                let free = free.unwrap_or(0);
+                match port_owner(self.address) {
+                    None => failed("in use", &[("port", &port), ("address", &address), ("free", &free)]),
+                    Some(owner) => failed(
+                        "in use by",
+                        &[("port", &port), ("address", &address), ("free", &free), ("owner", &owner)],
+                    ),
+                }
             }
             ErrorKind::PermissionDenied if (1..1024).contains(&port) => {
-                failed(format!("port {port} needs special rights."))
-                    .advising(format!("Use a port above 1023:  barewire -p {DEFAULT_PORT}"))
+                failed("special rights", &[("port", &port), ("default", &DEFAULT_PORT)])
             }
             _ if is_missing(&self.error) => {
                 let here: Vec<String> = local_addresses().iter().map(|(address, _)| address.to_string()).collect();
-                failed(format!("{address} is not an address of this computer. Addresses here: {}", here.join(", ")))
+                failed("not here", &[("address", &address), ("addresses", &here.join(", "))])
             }
-            _ => failed(format!("cannot listen on {}: {}.", self.address, self.error))
-                .advising("Use this computer alone:  barewire"),
+            _ => failed("cannot listen", &[("address", &self.address), ("error", &self.error)]),
         }
     }
 }
@@ -280,7 +280,7 @@ fn port_owner(address: SocketAddr) -> Option<String> {
         links.find(|link| sockets.iter().any(|socket| link.as_os_str() == socket.as_str()))?;
         let command = fs::read_to_string(process.path().join("comm")).ok()?;
         // A process chooses its own name, so it may hold escape sequences.
-        Some(format!("{}, pid {pid}", printable(command.trim_end())))
+        Some(TEXTS.say("owner", &[("name", &printable(command.trim_end())), ("pid", &pid)]))
     })
 }
 
@@ -387,7 +387,7 @@ mod tests {
             }
             taken
         };
-        let text = "barewire: ports 8080 to 8099 on 127.0.0.1 and ::1 are all in use.\nLet the system choose one:  barewire -p 0\n";
+        let text = "barewire: ports 8080 to 8099 on 127.0.0.1, ::1 are all in use.\nLet the system choose one:  barewire -p 0\n";
         assert_eq!(open(&[], None, &TAKEN, true), Err(text.to_string()));
     }
 
@@ -403,7 +403,7 @@ mod tests {
         );
         assert_eq!(
             text((V4, 8080), denied),
-            "barewire: cannot listen on 127.0.0.1:8080: permission denied.\nUse this computer alone:  barewire\n"
+            "barewire: cannot listen on 127.0.0.1:8080: permission denied.\nLet only this computer connect:  barewire\n"
         );
     }
 

@@ -17,16 +17,17 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
-use barewire::files::{self, OpenMethod, RootWatch, Site, Symlinks};
+use barewire::files::{self, OpenMethod, RootWatch, Site, Symlinks, Weakness};
 use barewire::net::{self, LogFormat, Report, Server, Timeouts, server::HangUp};
 use barewire::practice;
+use barewire::service::texts::Values;
 use log::LevelFilter;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 
 use crate::program::access;
 use crate::program::banner::{self, Banner};
-use crate::program::error::{Exit, StartError, warn};
+use crate::program::error::{Exit, StartError, TEXTS, warn};
 use crate::program::folder::{self, ServedPath};
 use crate::program::hang_up;
 use crate::program::landlock::{self, Allowed};
@@ -75,9 +76,13 @@ fn serve(mut options: Options, hang_up: HangUp) -> Result<(), StartError> {
     let (mut rules, mut warnings) = access::decide(&mut options, &served, &addresses)?;
     rules.has_view = study.is_some();
     let site = Site::open(&served.path, file_settings(&options, settings.loops, descriptors))
-        .map_err(|error| StartError::new(Exit::Folder, format!("cannot serve {title}: {error}.")))?;
+        .map_err(|error| StartError::of(Exit::Folder, "cannot serve", &[("name", &title), ("error", &error)]))?;
     if options.write.option().is_some() {
-        warnings.extend(site.root().weaknesses(options.write.upload).into_iter().map(String::from));
+        let weaknesses = site.root().weaknesses(options.write.upload).into_iter();
+        warnings.extend(weaknesses.map(|weakness| match weakness {
+            Weakness::NoHardLinks => TEXTS.say("no hard links", &[]),
+            Weakness::NoFolderSync => TEXTS.say("no folder sync", &[]),
+        }));
     }
     let mut banner = Banner {
         title,
@@ -140,23 +145,24 @@ fn restrict(site: &Site, served: &ServedPath, options: &Options, study: Option<&
     let above = if allowed.reads_anywhere || allowed.writes { None } else { served.folder_above() };
     let landlock = match landlock::restrict(above.as_deref().unwrap_or(served.folder()), allowed) {
         Ok(()) => {
-            let may_not = if allowed.reads_anywhere { "written; links may be read" } else { "read or written" };
-            let outside = above.map_or("the folder".into(), |above| {
-                format!("{}, above the folder in case that is made again,", folder::shown(&above))
-            });
-            (false, format!("the fence is up: nothing outside {outside} can be {may_not} (Landlock)"))
+            let folder = folder::shown(above.as_deref().unwrap_or(served.folder()));
+            let name = match above {
+                Some(_) => "landlock above",
+                None if allowed.reads_anywhere => "landlock links",
+                None => "landlock",
+            };
+            (false, TEXTS.say(name, &[("folder", &folder)]))
         }
-        Err(why) => (true, format!("No second fence around the folder: {why}.")),
+        Err(reason) => (true, TEXTS.say("no landlock", &[("reason", &reason)])),
     };
     // Without openat2 symbolic links are refused, which the user should know. The other two ways serve the same files.
-    let method = site.root().open_method();
-    let opening = match site.root().is_pseudo() {
-        true => {
-            (true, "This folder is made by the kernel, as /proc and /sys are: its files are not served (403).".into())
-        }
-        false => (method == OpenMethod::Walk, method.sentence().to_string()),
+    let (is_weak, name) = match site.root().open_method() {
+        _ if site.root().is_pseudo() => (true, "pseudo folder"),
+        OpenMethod::Walk => (true, "no openat2"),
+        OpenMethod::Cached => (false, "openat2"),
+        OpenMethod::Worker => (false, "openat2 by worker"),
     };
-    [opening, landlock]
+    [(is_weak, TEXTS.say(name, &[])), landlock]
 }
 
 /// A sentence for an author whose page works otherwise than without uploads: it may keep nothing in the browser.
@@ -164,9 +170,7 @@ fn sandbox_remark(options: &Options) -> Option<String> {
     let headers = options.files.header.concat();
     let has_own_policy = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-security-policy"));
     let option = options.write.content_option().filter(|_| !has_own_policy)?;
-    Some(format!(
-        "Scripts of served pages are sandboxed because of {option}. Another policy: -H 'Content-Security-Policy: VALUE'"
-    ))
+    Some(TEXTS.say("sandbox", &[("option", &option)]))
 }
 
 /// Starts the thread that looks whether the path still leads to the served folder.
@@ -195,7 +199,7 @@ fn start_logging(options: &Options) -> io::Result<StreamWriter> {
 
 /// An error of the server itself, for which there is no advice.
 fn failed(error: io::Error) -> StartError {
-    StartError::new(Exit::Failed, format!("the server failed: {error}."))
+    StartError::of(Exit::Failed, "failed", &[("error", &error)])
 }
 
 /// Says that the server listens, also to a service manager. Warnings stand on the start screen, or in lines of their
@@ -229,8 +233,7 @@ fn raise_descriptors() -> u64 {
     let raised = soft < hard && setrlimit(Resource::Nofile, Rlimit { current: Some(hard), ..limit }).is_ok();
     let now = if raised { hard } else { soft.min(MOST_DESCRIPTORS) };
     if now < FEW_DESCRIPTORS {
-        let most = most_connections(now);
-        warn(&format!("limit is {now} open files: about {most} connections. Raise it:  ulimit -n 65536"));
+        warn(&TEXTS.say("few files", &[("files", &now), ("connections", &most_connections(now))]));
     }
     now
 }
@@ -249,10 +252,9 @@ fn net_settings(options: &Options, descriptors: u64) -> net::Settings {
     let max_connections = limits.max_connections.unwrap_or_else(|| most_connections(descriptors));
     // Only a given number can be too large.
     if max_connections as u64 > descriptors.saturating_sub(RESERVED_DESCRIPTORS) {
-        warn(&format!(
-            "{max_connections} connections need more than the {descriptors} open files allowed. Raise it:  ulimit -n {}",
-            max_connections as u64 * 4 / 3 + RESERVED_DESCRIPTORS
-        ));
+        let wanted = max_connections as u64 * 4 / 3 + RESERVED_DESCRIPTORS;
+        let values: Values<'_> = &[("connections", &max_connections), ("files", &descriptors), ("wanted", &wanted)];
+        warn(&TEXTS.say("too few files", values));
     }
     net::Settings {
         limits: limits.limits(),

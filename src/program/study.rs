@@ -28,7 +28,7 @@ use barewire::wire::{Conversation, ExplainOptions, Role};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::program::error::{Exit, StartError};
+use crate::program::error::{Exit, StartError, TEXTS};
 use crate::program::{banner::reachable, listen, options::StudyOptions, wire_view::spawn};
 
 /// Threads: one for each of eight streams, and four for everything else that pages ask for.
@@ -80,8 +80,8 @@ impl StudyServer {
         let main = nearest(addresses);
         let listener = listen::open_view(options.wire_port, main.port())?;
         let port = listener.address().port();
-        let key = random::<KEY>()
-            .map_err(|error| StartError::new(Exit::Failed, format!("the system gives no random numbers: {error}.")))?;
+        let key =
+            random::<KEY>().map_err(|error| StartError::of(Exit::Failed, "no random numbers", &[("error", &error)]))?;
         let memory = options.memory();
         let history = Arc::new(History::new(memory.history()));
         Ok(StudyServer { listener, port, main, history, memory, key })
@@ -169,7 +169,7 @@ pub(crate) fn open_browser(addresses: &[SocketAddr], has_view: bool) -> Option<S
     let path = if has_view { VIEW_PATH } else { "/" };
     // The socket listens already, so the connection of the browser waits until the loops run.
     let error = open::that_detached(format!("http://{}{path}", nearest(addresses))).err()?;
-    Some(format!("No browser could be opened ({}). Open the address yourself.", error.kind()))
+    Some(TEXTS.say("no browser", &[("error", &error.kind())]))
 }
 
 /// How a server that listens on these addresses is reached from this computer: over loopback, if possible.

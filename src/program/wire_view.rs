@@ -28,7 +28,7 @@ use barewire::wire::{
 };
 use rustix::termios::tcgetwinsize;
 
-use crate::program::error::{Color, print, warn};
+use crate::program::error::{Color, TEXTS, print, warn};
 use crate::program::options::Options;
 
 /// How long the end of the program waits for the last events to be passed on, and for the last texts to be written.
@@ -74,7 +74,7 @@ pub(crate) fn start(
     let printer = terminal.map(|terminal| Printer { terminal, writer: writer.clone(), dropped: 0 });
     let redact = if study.wire_secrets {
         let (on, off) = if color.on(&io::stderr()) { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
-        warn(&format!("{on}passwords, cookies and tokens are shown as they are (--wire-secrets).{off}"));
+        warn(&format!("{on}{}{off}", TEXTS.say("secrets", &[])));
         RedactOptions::off()
     } else {
         RedactOptions::with_fields(&study.wire_hide.concat())
@@ -256,7 +256,8 @@ impl Write for StreamWriter {
         let dropped = self.dropped.swap(0, Ordering::Relaxed);
         // Added to the next line that fits, so that the log shows where lines are missing.
         if dropped > 0 {
-            text.extend_from_slice(format!("barewire: {dropped} more lines could not be written\n").as_bytes());
+            let lost = TEXTS.say("lost lines", &[("lines", &dropped)]);
+            text.extend_from_slice(format!("barewire: {lost}\n").as_bytes());
         }
         // Drop the new line, not an old one: the first lines of a burst name the cause.
         if self.offer(text, 1).is_err() {
@@ -328,7 +329,7 @@ mod tests {
         permit.send(Ok(())).unwrap();
         writer.finish();
         let written = String::from_utf8(written.lock().unwrap().clone()).unwrap();
-        assert_eq!(written, "line 0\nline 1\nlast\nagain\nbarewire: 5 more lines could not be written\n");
+        assert_eq!(written, "line 0\nline 1\nlast\nagain\nbarewire: 5 lines of the log could not be written\n");
     }
 
     #[test]
@@ -340,6 +341,6 @@ mod tests {
         permit.send(Ok(())).unwrap();
         writer.write_all(b"again\n").unwrap();
         writer.finish();
-        assert_eq!(*written.lock().unwrap(), b"again\nbarewire: 1 more lines could not be written\n");
+        assert_eq!(*written.lock().unwrap(), b"again\nbarewire: 1 line of the log could not be written\n");
     }
 }

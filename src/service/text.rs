@@ -222,7 +222,7 @@ pub fn count(number: u64, noun: &str) -> String {
 }
 
 /// A number in groups of three digits: `1,204`.
-pub(crate) fn grouped(number: u64) -> String {
+pub fn grouped(number: u64) -> String {
     text_of(number, push_grouped)
 }
 

@@ -34,17 +34,17 @@ fn passwords_and_names_that_are_mistakes_are_refused() {
         (&["--host", "a", "--host", "*.example.org"], name("*.example.org"), host),
         (
             &["--auth-for", "all"],
-            "--auth-for says what a password is asked for, but there is none.".into(),
-            "Name one:  barewire --auth ann:secret",
+            "--auth-for says what a password is needed for, but there is no password.".into(),
+            "Give one:  barewire --auth ann:secret",
         ),
         (
             &["-a", "ann:x", "--auth-for", "write"],
-            "--auth-for asks for a password for changes, but none are allowed.".into(),
+            "--auth-for asks for a password for changes, but no changes are allowed.".into(),
             "Allow some:  barewire --upload --auth ann:secret --auth-for write",
         ),
         (
             &["-a", "ann:x", "--auth-for", "read"],
-            "--auth-for takes all or write, not \"read\".".into(),
+            "--auth-for does not take \"read\". It takes one of these words: all, write.".into(),
             "For example:  barewire --upload --auth ann:secret --auth-for write",
         ),
         (
@@ -62,13 +62,13 @@ fn passwords_and_names_that_are_mistakes_are_refused() {
     }
     for (name, value, what) in [
         ("BAREWIRE_AUTH", "ann:one\n\nbob:", "BAREWIRE_AUTH cannot be used: line 3: the password is empty."),
-        ("BAREWIRE_AUTH", "\n", "BAREWIRE_AUTH cannot be used: there is nobody in it."),
+        ("BAREWIRE_AUTH", "\n", "BAREWIRE_AUTH cannot be used: there is no user in it."),
         (
             "BAREWIRE_HOST",
             "a\nb:1",
             "BAREWIRE_HOST takes a name without port, such as files.example.org, or *, not \"b:1\".",
         ),
-        ("BAREWIRE_AUTH_FOR", "all", "BAREWIRE_AUTH_FOR says what a password is asked for, but there is none."),
+        ("BAREWIRE_AUTH_FOR", "all", "BAREWIRE_AUTH_FOR says what a password is needed for, but there is no password."),
     ] {
         let (exit, _, said) = run(barewire(&folder, &[]).env(name, value));
         assert_eq!((exit, said.lines().next()), (2, Some(format!("barewire: {what}").as_str())), "{name}");
@@ -89,7 +89,7 @@ fn a_password_file_that_cannot_be_used_ends_the_start() {
     for (content, complaint) in [
         (
             "# nobody\n\n".to_string(),
-            "the password file ./file has no users: nobody could sign in.\nAdd one:  htpasswd -B ./file ann",
+            "the password file ./file has no users, so no one could sign in.\nAdd one:  htpasswd -B ./file ann",
         ),
         (
             format!("{line}bob"),
@@ -115,7 +115,7 @@ fn a_password_file_that_cannot_be_used_ends_the_start() {
     fs::write(folder.join("site/inside"), &line).unwrap();
     std::os::unix::fs::symlink("site/inside", folder.join("to-inside")).unwrap();
     std::os::unix::fs::symlink("../file", folder.join("site/to-outside")).unwrap();
-    let advice = "Put it elsewhere, where nobody can download it.";
+    let advice = "Move it to a folder that is not served, so that it cannot be downloaded.";
     for (name, served) in [
         ("site/inside", "site"),
         ("site/inside", "."),
@@ -123,13 +123,13 @@ fn a_password_file_that_cannot_be_used_ends_the_start() {
         ("site/to-outside", "site"),
         ("site/inside", "site/inside"),
     ] {
-        let complaint = format!("the password file ./{name} lies in the folder that is served.\n{advice}");
+        let complaint = format!("the password file ./{name} is in the folder that is served.\n{advice}");
         complain(&["--auth-file", name, served], &complaint);
     }
 
     fs::set_permissions(&file, PermissionsExt::from_mode(0o000)).unwrap();
     let complaint = "barewire: may not read the password file ./file (permission denied).\n\
-                     Change its rights:  ls -l ./file\n";
+                     Change its permissions:  ls -l ./file\n";
     assert_error(&mut without_rights(&folder, &from_file), 2, complaint);
 }
 

@@ -30,7 +30,7 @@ fn a_folder_that_may_not_be_read_is_named_before_a_client_can_connect() {
     fs::write(folder.join("secret.txt"), "x").unwrap();
     for (name, path) in [("./private", &private), ("./secret.txt", &folder.join("secret.txt"))] {
         fs::set_permissions(path, PermissionsExt::from_mode(0o000)).unwrap();
-        let advice = "Serve another folder, or change its rights:  ls -ld";
+        let advice = "Serve another folder, or change its permissions:  ls -ld";
         let complaint = format!("barewire: may not read {name} (permission denied).\n{advice} {name}\n");
         assert_error(&mut without_rights(&folder, &[name]), 4, &complaint);
     }
@@ -42,7 +42,7 @@ fn a_folder_that_may_not_be_written_is_named_at_the_start() {
     use std::os::unix::fs::PermissionsExt;
     let folder = site_folder();
     fs::set_permissions(folder.join("site"), PermissionsExt::from_mode(0o555)).unwrap();
-    let advice = "Change its rights, or serve another folder:  ls -ld ./site";
+    let advice = "Change its permissions, or serve another folder:  ls -ld ./site";
     for option in ["--upload", "--overwrite", "--delete", "--write"] {
         let complaint = format!("barewire: {option} was given, but ./site is not writable.\n{advice}\n");
         assert_error(&mut without_rights(&folder, &[option, "site"]), 4, &complaint);
@@ -57,8 +57,7 @@ fn a_folder_that_may_not_be_written_is_named_at_the_start() {
 fn a_missing_page_of_an_application_is_named_at_the_start_and_served_once_it_is_built() {
     let folder = site_folder();
     let server = Server::of(&mut barewire(&folder, &["-p", "0", "--spa=app.html", "site"]));
-    let missing = "barewire: There is no file ./site/app.html, so --spa has nothing to answer with, and unknown paths \
-                   are 404.\n";
+    let missing = "barewire: There is no file ./site/app.html, so --spa cannot send it, and unknown paths are 404.\n";
     assert_eq!(server.before(), [missing]);
     const REQUEST: &str = "GET /new HTTP/1.1\r\nHost: localhost\r\nAccept: text/html\r\n\r\n";
     let ask = || String::from_utf8(converse(server.address, REQUEST)).unwrap();
@@ -81,12 +80,12 @@ fn a_read_only_folder_above_writable_ones_takes_uploads_in_those() {
     for (name, mode) in [("site/.git", 0o777), ("site/deep/in", 0o755), ("site/deep", 0o755), ("site", 0o555)] {
         set_mode(name, mode);
     }
-    let advice = "Change its rights, or serve another folder:  ls -ld ./site";
+    let advice = "Change its permissions, or serve another folder:  ls -ld ./site";
     let complaint = format!("barewire: --upload was given, but ./site is not writable.\n{advice}\n");
     assert_error(&mut start(&["--upload"]), 4, &complaint);
     set_mode("site/deep/in", 0o777);
     let server = Server::of(&mut start(&["--upload"]));
-    let note = "./site itself is read-only: --upload works in the folders below it that are writable.";
+    let note = "./site itself is not writable. --upload works only in the folders below it that are.";
     assert!(server.notes().iter().any(|line| line == note), "{:?}", server.notes());
     put(&server, "/deep/in/a.txt", "", b"a").assert_status(201);
     for target in ["/b.txt", "/new/b.txt", "/deep/b.txt"] {
@@ -95,7 +94,7 @@ fn a_read_only_folder_above_writable_ones_takes_uploads_in_those() {
     assert_eq!(fs::read(folder.join("site/deep/in/a.txt")).unwrap(), b"a");
     drop(server);
     let dotted = Server::of(&mut start(&["--dotfiles", "--delete"]));
-    assert!(dotted.notes().concat().contains("--delete works in the folders below"), "{:?}", dotted.notes());
+    assert!(dotted.notes().concat().contains("--delete works only in the folders below"), "{:?}", dotted.notes());
     set_mode("site", 0o755);
 }
 

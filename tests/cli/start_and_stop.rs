@@ -56,7 +56,7 @@ fn the_browser_gets_an_address_without_the_key_and_is_not_restricted() {
         fs::remove_file(asked).unwrap();
     }
     let server = start(&[], folder.join("site").display().to_string());
-    let note = "No browser could be opened (entity not found). Open the address yourself.";
+    let note = "The browser could not be opened (entity not found). Open the address yourself.";
     assert_eq!(server.notes(), [note]);
     assert!(get(server.port(), "/a.txt").ends_with("hello\n"), "it serves nevertheless");
 }

@@ -12,11 +12,11 @@ use crate::support::server::Server;
 #[test]
 fn dangerous_options_are_named_at_the_start() {
     const VISIBLE: &str =
-        "The password is visible in the list of processes (ps). BAREWIRE_AUTH or --auth-file hide it.";
+        "Other users of this computer can see the password (ps). Use BAREWIRE_AUTH or --auth-file instead.";
     const CLEAR: &str =
-        "Passwords travel unencrypted: put a TLS proxy in front, or use them only on a network you trust.";
-    const ANY: &str = "Any name is answered: a web page may reach this server under a name of its own.";
-    const OPEN: &str = "Everybody on your network may change files here. A password: --auth NAME:PASSWORD";
+        "Passwords are sent without encryption: put a TLS proxy in front, or use a network that you trust.";
+    const ANY: &str = "--host '*' accepts every name, so a web page can reach this server under a name of its own.";
+    const OPEN: &str = "Everybody on your network can change files here. To ask for a password: --auth NAME:PASSWORD";
     let folder = site_folder();
     let all = ["-b", "0.0.0.0"];
     for (arguments, warnings) in [
@@ -134,7 +134,7 @@ fn an_author_learns_which_option_puts_pages_into_the_sandbox() {
     let folder = site_folder();
     let said = |option: &str| {
         format!(
-            "Scripts of served pages are sandboxed because of {option}. Another policy: -H 'Content-Security-Policy: VALUE'"
+            "Scripts of served pages run in a sandbox because of {option}. To change that: -H 'Content-Security-Policy: VALUE'"
         )
     };
     for (arguments, option) in [
@@ -150,7 +150,7 @@ fn an_author_learns_which_option_puts_pages_into_the_sandbox() {
         let (mut child, _master, screen) = on_a_terminal(command.env("NO_COLOR", "1"), "Stop: Ctrl-C");
         child.kill().unwrap();
         child.wait().unwrap();
-        let sandboxed = |text: &str| text.contains("sandboxed");
+        let sandboxed = |text: &str| text.contains("in a sandbox");
         assert_eq!(
             notes.iter().filter(|line| sandboxed(line)).collect::<Vec<_>>(),
             option.map(said).as_ref().into_iter().collect::<Vec<_>>()

@@ -25,7 +25,7 @@ fn wrong_usage_says_what_is_wrong_and_what_to_type() {
         ),
         (
             &["--symlinks", "maybe"],
-            "--symlinks takes inside, deny or any, not \"maybe\".",
+            "--symlinks does not take \"maybe\". It takes one of these words: inside, deny, any.",
             "For example:  barewire --symlinks deny",
         ),
         (
@@ -35,12 +35,12 @@ fn wrong_usage_says_what_is_wrong_and_what_to_type() {
         ),
         (
             &["-b", "127.0.0.1:80"],
-            "--bind takes an address without port, not \"127.0.0.1:80\". The port is --port's.",
+            "--bind takes an address without port, not \"127.0.0.1:80\". The option for the port is --port.",
             "For example:  barewire -b 192.168.1.20",
         ),
         (
             &["-H", "Content-Length: 5"],
-            "--header may not set Content-Length: the server writes it, from what it really does with the connection.",
+            "--header may not set Content-Length: the server writes this field itself.",
             "For example:  barewire -H 'X-Robots-Tag: noindex'",
         ),
         (
@@ -90,11 +90,11 @@ fn options_of_the_view_mean_nothing_without_it() {
     for (arguments, complaint) in [
         (
             &["--wire-port", "9001"][..],
-            "--wire-port belongs to the view in a browser, which is off.\nSwitch it on:  barewire --study",
+            "--wire-port is for the view in a browser, which is off.\nSwitch it on:  barewire --study",
         ),
         (
             &["--wire", "--wire-memory", "8M"],
-            "--wire-memory belongs to the view in a browser, which is off.\nSwitch it on:  barewire --study",
+            "--wire-memory is for the view in a browser, which is off.\nSwitch it on:  barewire --study",
         ),
         (
             &["--study", "--wire-port", "x"],
@@ -110,7 +110,7 @@ fn options_of_the_view_mean_nothing_without_it() {
         ),
         (
             &["--study", "--lan", "--wire-secrets"],
-            "--wire-secrets would show the secrets of others: not where others can connect.\nLeave it out:  barewire --lan --wire",
+            "--wire-secrets would show the secrets of others, so it is not possible where others can connect.\nLeave it out:  barewire --lan --wire",
         ),
     ] {
         assert_error(&mut barewire(&folder, arguments), 2, &format!("barewire: {complaint}\n"));

@@ -15,13 +15,14 @@ fn a_wrong_variable_is_blamed_by_its_own_name() {
         (
             "BAREWIRE_LOG",
             "loud",
-            "BAREWIRE_LOG takes short, common, combined, json or off, not \"loud\".\nFor example:  barewire --log json >access.log\n",
+            "BAREWIRE_LOG does not take \"loud\". It takes one of these words: short, common, combined, json, off.\nFor example:  barewire --log json >access.log\n",
         ),
         ("BAREWIRE_LAN", "perhaps", "BAREWIRE_LAN takes true or false, not \"perhaps\".\n"),
     ] {
         assert_error(barewire(&folder, &[]).env(name, value), 2, &format!("barewire: {complaint}"));
     }
-    let typed = "barewire: --log takes short, common, combined, json or off, not \"x\".\n";
+    let typed =
+        "barewire: --log does not take \"x\". It takes one of these words: short, common, combined, json, off.\n";
     let (exit, _, said) = run(barewire(&folder, &["--log", "x"]).env("BAREWIRE_LOG", "json"));
     assert_eq!((exit, said.starts_with(typed)), (2, true), "{said}");
 }

@@ -82,12 +82,12 @@ fn secrets_are_hidden_unless_they_are_asked_for_where_only_this_computer_can_con
         }
         assert!(text.contains("?token=*") && (form == "--wire=line" || text.contains("Bearer *")), "{form}: {text}");
     }
-    let refused = "barewire: --wire-secrets would show the secrets of others: not where others can connect.\n\
+    let refused = "barewire: --wire-secrets would show the secrets of others, so it is not possible where others can connect.\n\
         Leave it out:  barewire --lan --wire\n";
     assert_error(&mut barewire(&folder, &["--wire-secrets", "--lan", "--wire"]), 2, refused);
     assert_error(&mut barewire(&folder, &["--wire-secrets", "--bind", "0.0.0.0", "--wire"]), 2, refused);
     let mut server = Server::of(&mut barewire(&folder, &["--wire", "--wire-secrets", "-p", "0", "site"]));
-    let warning = "barewire: passwords, cookies and tokens are shown as they are (--wire-secrets).\n";
+    let warning = "barewire: passwords, cookies and tokens are shown (--wire-secrets).\n";
     assert_eq!(server.before(), [warning]);
     server.signal(Signal::INT);
     assert_eq!(server.end().0, 0);

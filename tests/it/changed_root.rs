@@ -27,7 +27,7 @@ fn until(server: &Server, target: &str, status: u16, part: &str) -> Response {
 
 /// Whether this kernel keeps the server inside the folder. Only then a folder that is made again can be closed.
 fn has_landlock(server: &Server) -> bool {
-    server.before().iter().any(|line| line.contains("the fence is up"))
+    server.before().iter().any(|line| line.contains("Landlock is on"))
 }
 
 /// A server of the folder `dist`, whose cache has `a.txt`.
@@ -44,8 +44,8 @@ fn a_folder_that_a_build_makes_again_is_served_and_its_old_files_are_not() {
     let folder = Folder::with(&[("dist/a.txt", "old"), ("dist/gone.txt", "old")]);
     let server = serve(&folder, &["-v"]);
     if has_landlock(&server) {
-        let line = server.err.line("the fence is up");
-        assert!(line.contains("above the folder in case that is made again"), "{line}");
+        let line = server.err.line("Landlock is on");
+        assert!(line.contains("That is the folder above the served one"), "{line}");
     }
     let mut waiting = Client::connect(&server);
     waiting.get("/a.txt", "").assert_status(200);

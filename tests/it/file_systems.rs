@@ -20,7 +20,7 @@ use crate::support::until;
 use crate::support::uploads::{FORM, form, put, send};
 
 /// The start of the sentence by which a server says that it cannot keep other programs out of a name.
-const NO_LINKS: &str = "No hard links here";
+const NO_LINKS: &str = "This file system has no hard links";
 
 /// Every change there is, in `root`, which may hold nothing but these files at the end.
 fn assert_changes_are_whole(root: &Path, has_links: bool) {

@@ -96,7 +96,7 @@ fn a_served_folder_that_is_removed_is_503_and_not_an_empty_one() {
     let folder = Folder::with(&[("a.txt", "fine"), ("sub/b.txt", "b")]);
     let mut server = Server::start(&folder, &["--write", "-v"]);
     // A new folder of that name is not the one that may be written to, says Landlock.
-    let stays_gone = server.before().iter().any(|line| line.contains("the fence is up"));
+    let stays_gone = server.before().iter().any(|line| line.contains("Landlock is on"));
     get(&server, "/a.txt", "").assert_status(200);
     std::fs::remove_dir_all(folder.join("sub")).unwrap();
     get(&server, "/sub/", "").assert_status(404);

@@ -8,7 +8,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each table, and the files and folders whose code uses it.
-const TABLES: [(&str, &[&str]); 2] = [
+const TABLES: [(&str, &[&str]); 3] = [
+    ("src/program/texts.txt", &["src/program"]),
     ("src/practice/texts.txt", &["src/practice"]),
     ("src/service/error_page/texts.txt", &["src/service", "src/files", "src/net/connection"]),
 ];

@@ -45,6 +45,7 @@ use crate::service::{OpenFile, text::printable};
 use file_system::FileSystems;
 pub(crate) use file_system::PSEUDO;
 pub(crate) use publish::Publish;
+pub use publish::Weakness;
 pub(crate) use stat::CheckedPath;
 pub(crate) use stat::{Directory, Entry, TEMPORARY_PREFIX};
 pub(crate) use sweep::sweep;
@@ -303,19 +304,6 @@ pub(crate) fn split_last(path: &[u8]) -> (&[u8], &[u8]) {
 }
 
 impl OpenMethod {
-    /// One sentence for the banner.
-    pub fn sentence(self) -> &'static str {
-        match self {
-            OpenMethod::Cached => "The kernel keeps every path inside the folder (openat2).",
-            OpenMethod::Worker => {
-                "The kernel keeps every path inside the folder (openat2); here each file is opened by a worker."
-            }
-            OpenMethod::Walk => {
-                "openat2 is not available here, so folders are opened one by one and symbolic links are refused."
-            }
-        }
-    }
-
     /// Finds out which method this kernel has for this root.
     fn probe(root: &OwnedFd, file_system: FileSystem) -> OpenMethod {
         let flags = OFlags::PATH | OFlags::CLOEXEC;

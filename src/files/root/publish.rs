@@ -25,10 +25,14 @@ use crate::files::root::temp_file::{TempFile, TemporaryName, allocate, errno};
 use crate::files::root::writable::{NameUse, WritableFolder};
 use crate::files::root::{FileKind, Meta, Root};
 
-/// The sentence about a look and `renameat`.
-const CHECKED: &str = "No hard links here: an upload may replace a file that another program makes at the same time.";
-/// The sentence about folders without `fsync`.
-const UNSYNCED: &str = "Folders cannot be synced here: a power failure may undo the last changes of names.";
+/// What a file system cannot promise about changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weakness {
+    /// An upload may replace a file that another program makes at the same time.
+    NoHardLinks,
+    /// A power failure may undo the last changes of names.
+    NoFolderSync,
+}
 
 /// How a file becomes visible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,14 +171,14 @@ impl TemporaryName {
 }
 
 impl Root {
-    /// What changes by clients cannot promise on this file system: a sentence for each, for the operator. It is found
-    /// out by giving a temporary file another temporary name, if clients may create files. Where not even that works,
-    /// each upload will say why. Blocks.
-    pub fn weaknesses(&self, may_create: bool) -> Vec<&'static str> {
+    /// What changes by clients cannot promise on this file system. It is found out by giving a temporary file another
+    /// temporary name, if clients may create files. Where not even that works, each upload will say why. Blocks.
+    pub fn weaknesses(&self, may_create: bool) -> Vec<Weakness> {
         let Ok(top) = self.writable_folder(b"/") else { return Vec::new() };
-        let is_checked = may_create && !can_exclude_others(&top);
-        let is_unsynced = top.sync() == Ok(false);
-        [is_checked.then_some(CHECKED), is_unsynced.then_some(UNSYNCED)].into_iter().flatten().collect()
+        let has_no_links = may_create && !can_exclude_others(&top);
+        let has_no_sync = top.sync() == Ok(false);
+        let found = [(has_no_links, Weakness::NoHardLinks), (has_no_sync, Weakness::NoFolderSync)];
+        found.into_iter().filter_map(|(is_there, weakness)| is_there.then_some(weakness)).collect()
     }
 }
 

@@ -24,14 +24,14 @@ use std::io::{self, Write};
 use std::process;
 use std::time::Duration;
 
-use barewire::service::Credentials;
+use barewire::service::{Credentials, texts::Values};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches, Parser};
 use clap_complete::Shell;
 use clap_mangen::Man;
 
-use crate::program::error::{Exit, StartError, print};
+use crate::program::error::{Exit, StartError, TEXTS, print};
 use definition::command;
 
 pub(crate) use definition::{AuthFor, ListenOptions, Options, StudyOptions, WriteOptions};
@@ -146,56 +146,66 @@ fn explain(error: &clap::Error, command: &Command) -> StartError {
     let arg = command.get_arguments().find(|arg| arg.get_long().is_some_and(|long| option == format!("--{long}")));
     let name = arg.and_then(|arg| variable_with(arg, &value)).unwrap_or(option.into());
     let is_switch = arg.is_some_and(|arg| !arg.get_action().takes_values());
-    let (tool, example) = (tool(command), example(command, option));
-    let (what, advice) = match error.kind() {
+    let quoted = format!("{value:?}");
+    let (named, with_value): (Values<'_>, Values<'_>) = (&[("name", &name)], &[("name", &name), ("value", &quoted)]);
+    let example = example(command, option);
+    match error.kind() {
         // Only a variable gives a switch a value, and its name is enough.
-        ErrorKind::ValueValidation if is_switch => {
-            (format!("{name} takes true or false, not {value:?}."), String::new())
-        }
+        ErrorKind::ValueValidation if is_switch => wrong_usage("switch", with_value),
         // The value parser has written the rest of the sentence.
-        ErrorKind::ValueValidation => (error.source().map_or(name.clone(), |rest| format!("{name} {rest}")), example),
+        ErrorKind::ValueValidation => {
+            let rest = error.source().map(ToString::to_string).unwrap_or_default();
+            wrong_usage("wrong", &[("name", &name), ("rest", &rest)]).advising(example)
+        }
         ErrorKind::InvalidValue if option.is_empty() => empty_path(command),
         // Clap reports a missing value as an empty one.
-        ErrorKind::InvalidValue if value.is_empty() => (format!("{name} needs a value."), example),
+        ErrorKind::InvalidValue if value.is_empty() => wrong_usage("needs value", named).advising(example),
         ErrorKind::InvalidValue => {
             let words = text(ContextKind::ValidValue);
-            let words = words.rsplit_once(", ").map_or(words.clone(), |(first, last)| format!("{first} or {last}"));
-            (format!("{name} takes {words}, not {value:?}."), example)
+            wrong_usage("words", &[("name", &name), ("words", &words), ("value", &quoted)]).advising(example)
         }
-        ErrorKind::TooManyValues => (format!("{name} takes no value, not even {value:?}."), String::new()),
+        ErrorKind::TooManyValues => wrong_usage("no value", with_value),
         // `--spa app.html` would serve app.html, so a value must stand after "=".
-        ErrorKind::NoEquals => (format!("{name} takes its value after \"=\"."), example),
+        ErrorKind::NoEquals => wrong_usage("equals", named).advising(example),
         // A path too many; "-" alone is one as well.
-        ErrorKind::UnknownArgument if !option.starts_with('-') || option == "-" => match tool {
-            Some(tool) => (format!("{tool} takes one file, {argument:?} is one too many."), see_all(command)),
-            None => (
-                format!("one folder or file is enough, {argument:?} is one too many."),
-                format!("Serve it with a second server:  barewire {argument}"),
-            ),
-        },
-        ErrorKind::UnknownArgument => (
-            tool.map_or(format!("there is no option {option}."), |tool| format!("{tool} has no option {option}.")),
-            match text(ContextKind::SuggestedArg) {
-                near if near.is_empty() => see_all(command),
-                near => format!("Did you mean {near} ?"),
-            },
-        ),
-        ErrorKind::MissingRequiredArgument => (format!("{} needs {argument}.", command.get_name()), see_all(command)),
+        ErrorKind::UnknownArgument if !option.starts_with('-') || option == "-" => second_path(command, &argument),
+        ErrorKind::UnknownArgument => unknown_option(command, option, &text(ContextKind::SuggestedArg)),
+        ErrorKind::MissingRequiredArgument => {
+            let values: Values<'_> = &[("tool", &command.get_name()), ("argument", &argument)];
+            wrong_usage("missing", values).advising(see_all(command))
+        }
         // Clap's own sentence is the first paragraph of its message.
         _ => {
             let message = error.to_string();
             let sentence = message.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
-            (format!("{sentence}."), see_all(command))
+            wrong_usage("other", &[("sentence", &sentence)]).advising(see_all(command))
         }
-    };
-    StartError::new(Exit::Usage, what).advising(advice)
+    }
 }
 
-/// What is wrong with a path that is empty, such as a variable of a script that is not set; and the advice.
-fn empty_path(command: &Command) -> (String, String) {
+/// The error about one path more than is taken.
+fn second_path(command: &Command, path: &str) -> StartError {
+    let quoted = format!("{path:?}");
     match tool(command) {
-        Some(_) => ("the name of the file is empty.".into(), see_all(command)),
-        None => ("the path is empty.".into(), "Serve the folder you are in:  barewire .".into()),
+        Some(tool) => wrong_usage("second file", &[("tool", &tool), ("path", &quoted)]).advising(see_all(command)),
+        None => wrong_usage("second path", &[("path", &quoted), ("typed", &path)]),
+    }
+}
+
+/// The error about an option that does not exist. `near` is one that is alike, if there is one.
+fn unknown_option(command: &Command, option: &str, near: &str) -> StartError {
+    let error = match tool(command) {
+        Some(tool) => wrong_usage("no option of tool", &[("tool", &tool), ("option", &option)]),
+        None => wrong_usage("no option", &[("option", &option)]),
+    };
+    error.advising(if near.is_empty() { see_all(command) } else { TEXTS.say("near option", &[("near", &near)]) })
+}
+
+/// The error about a path that is empty, such as a variable of a script that is not set.
+fn empty_path(command: &Command) -> StartError {
+    match tool(command) {
+        Some(_) => wrong_usage("empty file", &[]).advising(see_all(command)),
+        None => wrong_usage("empty path", &[]),
     }
 }
 
@@ -211,7 +221,7 @@ fn variable_with(arg: &Arg, value: &str) -> Option<String> {
 fn example(command: &Command, option: &str) -> String {
     let title = tool(command).map_or(option.into(), |tool| format!("{tool} {option}"));
     let example = help_section(&title).and_then(|text| Some(text.split_once("Example: ")?.1.to_string()));
-    example.map_or(see_all(command), |example| format!("For example:  {example}"))
+    example.map_or(see_all(command), |example| TEXTS.say("example", &[("example", &example)]))
 }
 
 /// `explain` or `send`; `None` for the server.
@@ -222,8 +232,8 @@ fn tool(command: &Command) -> Option<&str> {
 /// The advice where there is no better one.
 fn see_all(command: &Command) -> String {
     match tool(command) {
-        Some(tool) => format!("See all options:  barewire {tool} --help"),
-        None => "See all options:  barewire -h".into(),
+        Some(tool) => TEXTS.say("see all of tool", &[("tool", &tool)]),
+        None => TEXTS.say("see all", &[]),
     }
 }
 
@@ -250,8 +260,8 @@ impl Origins<'_> {
         for id in ["bind", "index", "header", "auth", "host", "wire_hide"] {
             let mut values = self.0.get_raw(id).into_iter().flatten();
             if self.is_typed(id) && values.any(|value| value.as_encoded_bytes().contains(&b'\n')) {
-                let what = format!("{} takes one line, and no line break in it.", self.name(id));
-                return wrong(what, example(&command(), &self.name(id)));
+                let name = self.name(id);
+                return Err(wrong_usage("line break", &[("name", &name)]).advising(example(&command(), &name)));
             }
         }
         Ok(())
@@ -266,10 +276,7 @@ impl Origins<'_> {
         match (self.is_typed("lan"), self.is_typed("bind")) {
             (true, false) => listen.bind.clear(),
             (false, true) => listen.lan = false,
-            _ => {
-                let what = "--lan opens every address, --bind only some: they exclude each other.";
-                return wrong(what, "Leave out one of them:  barewire --lan");
-            }
+            _ => return Err(wrong_usage("lan and bind", &[])),
         }
         Ok(())
     }
@@ -279,27 +286,23 @@ impl Origins<'_> {
         let study = &options.study;
         for (option, is_given) in [("--wire", study.wire.is_some()), ("--study", study.study)] {
             if is_given && !cfg!(feature = "wire") {
-                let what = format!("{option}: this barewire was built without the wire view.");
-                return wrong(what, "Build it with the view:  cargo install barewire");
+                return Err(wrong_usage("no view", &[("option", &option)]));
             }
         }
         // The view shows the secrets of all clients that connect.
         let is_local = !options.listen.lan && options.listen.bind.concat().iter().all(|address| address.is_loopback());
         if study.wire_secrets && !is_local {
-            let what = "--wire-secrets would show the secrets of others: not where others can connect.";
-            return wrong(what, "Leave it out:  barewire --lan --wire");
+            return Err(wrong_usage("secrets of others", &[]));
         }
         // An option without effect is a mistake, so it is refused.
         for (id, is_given) in [("wire_port", study.wire_port.is_some()), ("wire_memory", study.wire_memory.is_some())] {
             if is_given && !study.study {
-                let what = format!("{} belongs to the view in a browser, which is off.", self.name(id));
-                return wrong(what, "Switch it on:  barewire --study");
+                return Err(wrong_usage("view is off", &[("name", &self.name(id))]));
             }
         }
         // Port 0 is never the same port twice.
         if let (Some(port @ 1..), true) = (study.wire_port, study.wire_port == options.listen.port) {
-            let what = format!("{} is the port of the server itself.", self.name("wire_port"));
-            return wrong(what, format!("Give it another one:  barewire -p {port} --study --wire-port 0"));
+            return Err(wrong_usage("same port", &[("name", &self.name("wire_port")), ("port", &port)]));
         }
         // A default that depends on another option: clap has filled in its own one.
         if study.study && self.0.value_source("head_timeout") == Some(ValueSource::DefaultValue) {
@@ -319,41 +322,42 @@ impl Origins<'_> {
         let password_for = access.password_for;
         // The user expects a password, so do not start without one.
         if access.auth_for.is_some() && password_for.is_none() {
-            let what = format!("{} says what a password is asked for, but there is none.", self.name("auth_for"));
-            return wrong(what, "Name one:  barewire --auth ann:secret");
+            return Err(wrong_usage("no password", &[("name", &self.name("auth_for"))]));
         }
         // Without a right to change files the password would never be asked for, and its owner would not notice.
         if password_for == Some(AuthFor::Write) && options.write.option().is_none() {
-            let what = format!("{} asks for a password for changes, but none are allowed.", self.name("auth_for"));
-            return wrong(what, "Allow some:  barewire --upload --auth ann:secret --auth-for write");
+            return Err(wrong_usage("no changes", &[("name", &self.name("auth_for"))]));
         }
         // `*` says that every page may read, the password that only some people may: one of them is a mistake.
         if password_for.is_some() && options.files.cors.as_deref() == Some("*") {
             let auth = self.name(if access.auth_file.is_some() { "auth_file" } else { "auth" });
-            let what = format!("{} opens the files to every page, {auth} closes them.", self.name("cors"));
-            return wrong(what, "Name the page that may read:  barewire --cors=http://localhost:3000");
+            return Err(wrong_usage("open and closed", &[("cors", &self.name("cors")), ("auth", &auth)]));
         }
         Ok(())
     }
 
     /// The users of `--auth`, one a line. No error repeats the text, since there is a password in it.
     fn credentials(&self, texts: &[String]) -> Result<Credentials, StartError> {
-        let failed = |why: String| {
-            let what = format!("{} cannot be used: {why}.", self.name("auth"));
-            wrong(what, example(&command(), "--auth"))
-        };
+        let name = self.name("auth");
+        let failed = |text, values| Err(wrong_usage(text, values).advising(example(&command(), "--auth")));
         let mut credentials = Credentials::new();
         for text in texts {
             let is_list = text.lines().nth(1).is_some();
             for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.is_empty()) {
                 if let Err(error) = credentials.add(line) {
-                    return failed(if is_list { format!("line {}: {error}", at + 1) } else { error });
+                    return match is_list {
+                        true => {
+                            failed("bad password line", &[("name", &name), ("line", &(at + 1)), ("reason", &error)])
+                        }
+                        false => failed("bad password", &[("name", &name), ("reason", &error)]),
+                    };
                 }
             }
         }
         if credentials.is_empty() && !texts.is_empty() {
             // A variable that is set but holds no user is a mistake: the user relies on a password.
-            return failed("there is nobody in it".into());
+            let reason = TEXTS.say("no users", &[]);
+            return failed("bad password", &[("name", &name), ("reason", &reason)]);
         }
         Ok(credentials)
     }
@@ -372,7 +376,7 @@ impl Origins<'_> {
     }
 }
 
-/// An error of the command line: what is wrong, and what to type.
-fn wrong<T>(what: impl Into<String>, advice: impl Into<String>) -> Result<T, StartError> {
-    Err(StartError::new(Exit::Usage, what).advising(advice))
+/// An error of the command line: this row of the texts.
+fn wrong_usage(name: &str, values: Values<'_>) -> StartError {
+    StartError::of(Exit::Usage, name, values)
 }

@@ -10,7 +10,6 @@
 //! Nothing is guessed, because a value in a start script must mean one thing. An error is the rest of a sentence that
 //! begins with the name of the option or of its variable: `takes a number from 0 to 65535, not "abc".`
 
-use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -18,8 +17,10 @@ use std::time::Duration;
 use barewire::files::CacheControl;
 use barewire::http::grammar::{decimal, is_token};
 use barewire::http::{Fields, Method, target::authority};
-use barewire::service::{access::hosts::host_name, response::is_connection_field};
+use barewire::service::{access::hosts::host_name, response::is_connection_field, texts::Values};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+
+use crate::program::error::TEXTS;
 
 /// The values in one mention of an option that may be repeated.
 ///
@@ -31,9 +32,9 @@ const TIMES: [(&str, u64); 4] = [("ms", 1), ("s", 1000), ("m", 60 * 1000), ("h",
 /// The units of a size, in bytes. Powers of 1024, also in lower case: [`size`] reads the letter in both.
 const SIZES: [(&str, u64); 5] = [("", 1), ("K", 1 << 10), ("M", 1 << 20), ("G", 1 << 30), ("T", 1 << 40)];
 
-/// The error of most parsers.
-fn takes<T>(what: impl Display, text: &str) -> Result<T, String> {
-    Err(format!("takes {what}, not {text:?}."))
+/// An error: this row of the texts, in which `{text}` is what was typed.
+fn refuse<T>(name: &str, text: &str) -> Result<T, String> {
+    Err(TEXTS.say(name, &[("text", &format_args!("{text:?}"))]))
 }
 
 /// The values of an option that may be repeated, one a line: a variable cannot be repeated.
@@ -53,7 +54,7 @@ pub(crate) fn word<T: Copy + Send + Sync + 'static>(
 ) -> impl TypedValueParser<Value = T> {
     let words = list.iter().map(|(word, help, _)| PossibleValue::new(*word).help(*help));
     let value = |text: String| list.iter().find(|(word, ..)| *word == text).map(|(.., value)| *value);
-    PossibleValuesParser::new(words).try_map(move |text| value(text).ok_or("is unknown."))
+    PossibleValuesParser::new(words).try_map(move |text| value(text).ok_or_else(|| TEXTS.say("unknown", &[])))
 }
 
 /// A number within bounds.
@@ -66,7 +67,10 @@ fn number(text: &str, range: &RangeInclusive<u64>) -> Result<u64, String> {
     // `str::parse` would take "+5" as well.
     match decimal(text.as_bytes()) {
         Some(number) if range.contains(&number) => Ok(number),
-        _ => takes(format!("a number from {} to {}", range.start(), range.end()), text),
+        _ => {
+            let (least, greatest, text) = (range.start(), range.end(), format_args!("{text:?}"));
+            Err(TEXTS.say("a number", &[("least", least), ("greatest", greatest), ("text", &text)]))
+        }
     }
 }
 
@@ -77,20 +81,20 @@ pub(crate) fn port(text: &str) -> Result<u16, String> {
 
 pub(crate) fn field_name(text: &str) -> Result<String, String> {
     // A name that is none would match no field and hide nothing, without a word.
-    if is_token(text.as_bytes()) { Ok(text.into()) } else { takes("the name of a field, such as X-Session", text) }
+    if is_token(text.as_bytes()) { Ok(text.into()) } else { refuse("a field name", text) }
 }
 
 /// `500ms`, `10s`, `2m`, `1h`: more than 0.
 pub(crate) fn time(text: &str) -> Result<Duration, String> {
     match duration(text) {
         Some(time) if !time.is_zero() => Ok(time),
-        _ => takes("a time such as 10s, 500ms or 2m, more than 0 and up to 24h", text),
+        _ => refuse("a time", text),
     }
 }
 
 /// The same, or 0.
 pub(crate) fn time_or_zero(text: &str) -> Result<Duration, String> {
-    duration(text).map_or_else(|| takes("a time such as 10s, 500ms or 2m, up to 24h", text), Ok)
+    duration(text).map_or_else(|| refuse("a time or 0", text), Ok)
 }
 
 /// A time up to a day: a longer timeout protects nothing.
@@ -117,7 +121,9 @@ pub(crate) fn size(range: RangeInclusive<u64>) -> impl Fn(&str) -> Result<u64, S
             // The example must be one that is taken.
             let example = if range.contains(&EXAMPLE) { EXAMPLE } else { *range.start() };
             let [least, most, example] = [*range.start(), *range.end(), example].map(in_units);
-            takes(format!("a size from {least} to {most}, such as {example}"), text)
+            let text = format_args!("{text:?}");
+            let values: Values<'_> = &[("least", &least), ("most", &most), ("example", &example), ("text", &text)];
+            Err(TEXTS.say("a size", values))
         }
     }
 }
@@ -135,10 +141,8 @@ pub(crate) fn address(text: &str) -> Result<IpAddr, String> {
     let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).unwrap_or(text);
     match bare.parse() {
         Ok(address) => Ok(address),
-        Err(_) if text.parse::<SocketAddr>().is_ok() => {
-            Err(format!("takes an address without port, not {text:?}. The port is --port's."))
-        }
-        Err(_) => takes("an address such as 127.0.0.1, 0.0.0.0 or ::1", text),
+        Err(_) if text.parse::<SocketAddr>().is_ok() => refuse("an address without port", text),
+        Err(_) => refuse("an address", text),
     }
 }
 
@@ -148,11 +152,11 @@ pub(crate) fn field(text: &str) -> Result<(String, String), String> {
     let value = value.trim_matches([' ', '\t']);
     // A wrong Content-Length or Transfer-Encoding would let a client read the response to another request.
     if is_connection_field(name) {
-        return Err(format!("may not set {name}: the server writes it, from what it really does with the connection."));
+        return Err(TEXTS.say("a field of the server", &[("field", &name)]));
     }
     // `push` refuses everything that would end the field line early.
     if value.is_empty() || Fields::new().push(name, value).is_err() {
-        return takes("a field such as 'X-Robots-Tag: noindex'", text);
+        return refuse("a field", text);
     }
     Ok((name.into(), value.into()))
 }
@@ -161,8 +165,8 @@ pub(crate) fn field(text: &str) -> Result<(String, String), String> {
 pub(crate) fn file_name(text: &str) -> Result<String, String> {
     // It is joined to the path of a folder, which it must not leave.
     match text {
-        "" | "." | ".." => takes("the name of a file", text),
-        _ if text.contains(['/', '\0']) => takes("the name of a file, without folder", text),
+        "" | "." | ".." => refuse("a file name", text),
+        _ if text.contains(['/', '\0']) => refuse("a file name alone", text),
         _ => Ok(text.into()),
     }
 }
@@ -172,18 +176,14 @@ pub(crate) fn file_below(text: &str) -> Result<String, String> {
     // The path is opened below the root, where `..` is refused; refuse it here too, at the start and with a reason.
     let path = text.strip_prefix('/').unwrap_or(text);
     if path.split('/').any(|segment| file_name(segment).is_err()) {
-        return takes("a file inside the folder, such as index.html", text);
+        return refuse("a file below", text);
     }
     Ok(path.into())
 }
 
 /// `*`, or an origin as browsers send it (RFC 6454 §6.2): scheme, host, port, and no path.
 pub(crate) fn origin(text: &str) -> Result<String, String> {
-    if text == "*" {
-        Ok(text.into())
-    } else {
-        browser_origin(text).map_or_else(|| takes("an origin such as http://localhost:3000", text), Ok)
-    }
+    if text == "*" { Ok(text.into()) } else { browser_origin(text).map_or_else(|| refuse("an origin", text), Ok) }
 }
 
 /// An origin in the form that browsers send.
@@ -205,7 +205,7 @@ fn browser_origin(text: &str) -> Option<String> {
 
 /// A name of the server: a host as browsers send it, or `*`.
 pub(crate) fn host(text: &str) -> Result<String, String> {
-    host_name(text).map_or_else(|| takes("a name without port, such as files.example.org, or *", text), Ok)
+    host_name(text).map_or_else(|| refuse("a host", text), Ok)
 }
 
 /// `revalidate`, `off` or seconds.
@@ -217,7 +217,7 @@ pub(crate) fn cache(text: &str) -> Result<CacheControl, String> {
         ("revalidate", _) => Ok(CacheControl::Revalidate),
         ("off", _) => Ok(CacheControl::Off),
         (_, Ok(seconds)) => Ok(CacheControl::Seconds(seconds)),
-        _ => takes("revalidate, off or a number of seconds", text),
+        _ => refuse("a cache rule", text),
     }
 }
 
@@ -225,7 +225,7 @@ pub(crate) fn cache(text: &str) -> Result<CacheControl, String> {
 pub(crate) fn method(text: &str) -> Result<Method, String> {
     // Methods are case-sensitive (RFC 9110 §9.1), so "get" is another one than GET.
     match Method::of(text.as_bytes()) {
-        Method::Other => takes("the name of a method, as in a request line", text),
+        Method::Other => refuse("a method", text),
         method => Ok(method),
     }
 }
@@ -245,7 +245,11 @@ mod tests {
             assert_eq!(number(text, &(0..=65535)).ok(), expected, "{text}");
         }
         for text in ["", "65536", "-1", "+1", " 1", "1 ", "1e3", "0x10", "１", "99999999999999999999999"] {
-            assert_eq!(number(text, &(0..=65535)), takes("a number from 0 to 65535", text), "{text}");
+            assert_eq!(
+                number(text, &(0..=65535)),
+                Err(format!("takes a number from 0 to 65535, not {text:?}.")),
+                "{text}"
+            );
         }
     }
 
@@ -268,9 +272,13 @@ mod tests {
         for text in ["", "K", "1.5K", "16KB", "16 K", "+1", "-1", "99999999999T"] {
             assert!(size(0..=1 << 50)(text).is_err(), "{text}");
         }
-        assert_eq!(size(1024..=65535)("64K"), takes("a size from 1K to 63K, such as 16K", "64K"));
+        assert_eq!(size(1024..=65535)("64K"), Err("takes a size from 1K to 63K, such as 16K, not \"64K\".".into()));
         let refused = size(1 << 20..=1 << 30)("64K");
-        assert_eq!(refused, takes("a size from 1M to 1G, such as 1M", "64K"), "the example is one that is taken");
+        assert_eq!(
+            refused,
+            Err("takes a size from 1M to 1G, such as 1M, not \"64K\".".into()),
+            "the example is one that is taken"
+        );
     }
 
     #[test]
