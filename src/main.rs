@@ -1,4 +1,4 @@
-//! The program: reads the command line, runs one of three commands, and returns the exit code.
+//! The program: reads the command line, runs one of its commands, and returns the exit code.
 //!
 //! | file of `program` | contents |
 //! |---|---|
@@ -38,6 +38,7 @@ fn main() -> ExitCode {
     let result = match words.first().and_then(|word| word.to_str()) {
         Some("explain") => options::read_tool(&words).and_then(explain::run),
         Some("send") => options::read_tool(&words).and_then(send::run),
+        Some("help") => options::help(&words[1..]).map(|()| ExitCode::SUCCESS),
         _ => options::read().and_then(serve::run).map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| error.report())

@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod completions;
 mod examples;
 mod explain_and_send;
 mod labs;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use crate::program::{barewire, run, site_folder};
+use crate::program::{assert_error, barewire, run, site_folder};
 
 /// The long options in a text.
 fn long_options(text: &str) -> BTreeSet<String> {
@@ -60,6 +60,39 @@ fn help_manual_completions_and_readme_list_the_same_options() {
         }
     }
     assert_eq!(print(&["-V"]), concat!("barewire ", env!("CARGO_PKG_VERSION"), "\n"));
+}
+
+#[test]
+fn help_and_manual_name_the_commands_and_end_with_examples_environment_and_exit_status() {
+    let folder = site_folder();
+    let print = |arguments: &[&str]| {
+        let (exit, out, said) = run(&mut barewire(&folder, arguments));
+        assert_eq!((exit, said.as_str()), (0, ""), "{arguments:?}");
+        out
+    };
+    let long = print(&["--help"]);
+    let manual = print(&["--man"]).replace("\\-", "-");
+    for command in ["barewire explain", "barewire send", "barewire help"] {
+        assert!(
+            long.contains(&format!("\n       {command} ")) && manual.contains(&format!("\n{command} ")),
+            "{command}"
+        );
+    }
+    for section in ["EXAMPLES", "ENVIRONMENT", "EXIT STATUS"] {
+        let heading = if section.contains(' ') { format!("\"{section}\"") } else { section.into() };
+        assert!(long.contains(&format!("\n{section}\n  ")), "{section}");
+        assert!(manual.contains(&format!("\n.SH {heading}\n.TP\n\\fB")), "{section}: {manual}");
+    }
+    for (arguments, same) in [
+        (&["help"][..], &["--help"][..]),
+        (&["help", "help"], &["--help"]),
+        (&["help", "explain"], &["explain", "--help"]),
+        (&["help", "send"], &["send", "--help"]),
+    ] {
+        assert_eq!(print(arguments), print(same), "{arguments:?}");
+    }
+    let message = "barewire: there is no help about \"serve\".\nSee all options:  barewire help\n";
+    assert_error(&mut barewire(&folder, &["help", "serve"]), 2, message);
 }
 
 #[test]

@@ -22,8 +22,9 @@ use clap::builder::{BoolishValueParser, Resettable};
 use clap::{Arg, ArgAction, Args, Command, CommandFactory, Parser, ValueHint};
 use clap_complete::Shell;
 
+use crate::program::error::Color;
 use crate::program::options::value::{self, Lines, count, lines, size, word};
-use crate::program::{error::Color, options::help_section};
+use crate::program::options::{LAST_SECTIONS, USAGE, help_section};
 
 /// What a password is needed for. The methods that need it are chosen in `access`, since they depend on the rights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,8 +78,8 @@ pub(crate) const COLORS: [(&str, &str, Color); 3] =
     args_override_self = true,
     max_term_width = 80,
     next_line_help = true,
-    after_long_help = "Exit codes: 0 stopped on request, 1 failed while running, 2 wrong usage, 3 cannot listen, \
-        4 cannot serve the folder, 129, 130 and 143 stopped at once by a second HUP, Ctrl-C or TERM."
+    override_usage = USAGE,
+    after_long_help = LAST_SECTIONS
 )]
 pub(crate) struct Options {
     /// The folder to serve, or one file

@@ -6,12 +6,16 @@
 //! | `tools` | the command lines of `explain` and `send` |
 //! | `value` | how each value is read; its errors |
 //! | `long_help.txt`, `short_help.txt` | the text of `--help`, and that of `-h`, which fits on one screen |
-//! | this file | what only makes sense together; the errors of clap in our words; the manual and the completions |
+//! | `manual`, `last_sections.txt` | the manual page and `barewire help`; their sections after the options |
+//! | `completions` | the completions of shells |
+//! | this file | what only makes sense together; the errors of clap in our words |
 //!
 //! After that only the machine can refuse the configuration: whether a folder exists and a port is free is found out
 //! by `serve`. An option on the command line wins over its environment variable, and that over the default.
 
+mod completions;
 mod definition;
+mod manual;
 mod tools;
 mod value;
 
@@ -20,21 +24,20 @@ mod tests;
 
 use std::error::Error;
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io;
 use std::process;
 use std::time::Duration;
 
 use barewire::service::{Credentials, texts::Values};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
-use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches, Parser};
-use clap_complete::Shell;
-use clap_mangen::Man;
+use clap::{Arg, ArgMatches, Command, FromArgMatches, Parser};
 
 use crate::program::error::{Exit, StartError, TEXTS, print};
 use definition::command;
 
 pub(crate) use definition::{AuthFor, ListenOptions, Options, StudyOptions, WriteOptions};
+pub(crate) use manual::help;
 pub(crate) use tools::{Explain, Send};
 
 /// The head timeout with `--study`: long enough to type a request by hand.
@@ -43,6 +46,14 @@ const STUDY_HEAD_TIMEOUT: Duration = Duration::from_secs(120);
 const SHORT_HELP: &str = include_str!("short_help.txt");
 /// The long help of each option, and its example.
 const LONG_HELP: &str = include_str!("long_help.txt");
+/// What may be typed.
+const USAGE: &str = "barewire [OPTIONS] [PATH]
+       barewire explain [OPTIONS] [FILE]
+       barewire send [OPTIONS] HOST:PORT [FILE]
+       barewire help [explain|send]";
+/// A heading, then lines that are indented: what is typed or seen, two spaces, and what it means. A line without the
+/// first part continues the line before.
+const LAST_SECTIONS: &str = include_str!("last_sections.txt");
 
 /// Reads the command line and the environment of the server. Prints the help, the manual or completions, if that was
 /// asked for, and exits. Exit code 2: an unknown option, a wrong value, or options that exclude each other.
@@ -58,10 +69,10 @@ pub(crate) fn read() -> Result<Options, StartError> {
     let mut options = Options::from_arg_matches(&matches).map_err(explain)?;
     // These come before all checks: `--man` works even if other settings in the environment are wrong.
     if let Some(shell) = options.output.completions {
-        exit_after(print(&completions(shell)));
+        exit_after(print(&completions::completions(shell)));
     }
     if options.output.man {
-        exit_after(manual().and_then(|manual| print(&manual)));
+        exit_after(manual::manual().and_then(|manual| print(&manual)));
     }
     let checked = Origins(&matches).check(&mut options);
     checked.map_err(|error| error.colored(options.output.color))?;
@@ -85,42 +96,6 @@ fn show_help_or_explain(error: &clap::Error, command: &Command) -> StartError {
 /// Exits after something was printed. A closed standard output (`barewire --man | head`) is no failure.
 fn exit_after(_printed: io::Result<()>) -> ! {
     process::exit(0);
-}
-
-/// The manual page: the server, and a section for each tool.
-fn manual() -> io::Result<Vec<u8>> {
-    /// The sections about how to call a command.
-    fn usage(man: &Man) -> io::Result<Vec<u8>> {
-        let mut sections = Vec::new();
-        man.render_synopsis_section(&mut sections)?;
-        man.render_description_section(&mut sections)?;
-        man.render_options_section(&mut sections)?;
-        Ok(sections)
-    }
-    let (man, mut page) = (Man::new(command()), Vec::new());
-    // Section by section: those of the tools stand before the exit codes and the version.
-    man.render_title(&mut page)?;
-    man.render_name_section(&mut page)?;
-    page.extend(usage(&man)?);
-    for tool in [Explain::command(), Send::command()] {
-        writeln!(page, ".SH \"BAREWIRE {}\"", tool.get_name().to_uppercase())?;
-        // The sections of a tool become subsections of its own one.
-        let sections = usage(&Man::new(tool))?;
-        page.extend_from_slice(String::from_utf8_lossy(&sections).replace("\n.SH ", "\n.SS ").as_bytes());
-    }
-    man.render_extra_section(&mut page)?;
-    man.render_version_section(&mut page)?;
-    Ok(page)
-}
-
-/// The completions of a shell. The tools are subcommands here: a shell completes both in the same way.
-fn completions(shell: Shell) -> Vec<u8> {
-    // Clap would add a subcommand `help`, which the program does not have.
-    let tools = [Explain::command(), Send::command()];
-    let mut command = command().subcommands(tools).disable_help_subcommand(true);
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut command, "barewire", &mut script);
-    script
 }
 
 /// The section of the long help that begins with `## title`: its paragraphs, each on one line.

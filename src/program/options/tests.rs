@@ -80,6 +80,24 @@ fn every_option_has_a_variable_an_example_and_a_group() {
     }
 }
 
+#[test]
+fn every_example_of_the_help_is_a_command_line() {
+    let section = LAST_SECTIONS.split("\n\n").next().unwrap();
+    let commands = section.lines().filter_map(|line| line.strip_prefix("  barewire "));
+    let mut count = 0;
+    for line in commands.map(|line| line.split("  ").next().unwrap()) {
+        let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        let result = match words[0].to_str() {
+            Some("explain") => Explain::try_parse_from(&words).map(drop),
+            Some("send") => Send::try_parse_from(&words).map(drop),
+            _ => command().no_binary_name(true).try_get_matches_from(&words).map(drop),
+        };
+        assert!(result.is_ok(), "{line}: {}", result.unwrap_err());
+        count += 1;
+    }
+    assert!(count >= 9, "{count}");
+}
+
 /// One row of the table in the README.
 fn row(arg: &Arg) -> String {
     let short = arg.get_short().map(|c| format!("-{c}, ")).unwrap_or_default();
