@@ -24,7 +24,7 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-use crate::http::grammar::{decimal, push_decimal};
+use crate::http::grammar::decimal;
 use crate::http::{field, grammar};
 use crate::service::Piece;
 
@@ -155,22 +155,8 @@ fn merge(ranges: &mut Vec<ByteRange>) {
 }
 
 /// The Content-Range of a range (§14.4).
-pub(crate) fn content_range(range: ByteRange, length: u64) -> Vec<u8> {
-    let mut out = Vec::with_capacity(64);
-    out.extend_from_slice(b"bytes ");
-    push_decimal(&mut out, range.from);
-    out.push(b'-');
-    push_decimal(&mut out, range.from + range.len - 1);
-    out.push(b'/');
-    push_decimal(&mut out, length);
-    out
-}
-
-/// The Content-Range of a 416, which tells the length of the representation (§15.5.17).
-pub(crate) fn unsatisfied_range(length: u64) -> Vec<u8> {
-    let mut out = b"bytes */".to_vec();
-    push_decimal(&mut out, length);
-    out
+pub(crate) fn content_range(range: ByteRange, length: u64) -> String {
+    format!("bytes {}-{}/{length}", range.from, range.from + range.len - 1)
 }
 
 /// A boundary for multipart/byteranges. It must not occur in the content. The content is not
@@ -187,10 +173,9 @@ pub(crate) fn multipart(ranges: &[ByteRange], length: u64, media_type: &str, bou
     for range in ranges {
         // The line end before a boundary belongs to the boundary (RFC 2046 §5.1.1). The first one needs none,
         // but zsync waits for it, and other servers send it.
-        let mut head = format!("\r\n--{boundary}\r\nContent-Type: {media_type}\r\nContent-Range: ").into_bytes();
-        head.extend_from_slice(&content_range(*range, length));
-        head.extend_from_slice(b"\r\n\r\n");
-        pieces.push(Piece::Bytes(head));
+        let range_field = content_range(*range, length);
+        let head = format!("\r\n--{boundary}\r\nContent-Type: {media_type}\r\nContent-Range: {range_field}\r\n\r\n");
+        pieces.push(Piece::Bytes(head.into_bytes()));
         // Sent with sendfile, so the memory for a response does not depend on the file.
         pieces.push(Piece::Range { from: range.from, len: range.len });
     }
@@ -316,6 +301,5 @@ mod tests {
                     --b\r\nContent-Type: text/plain\r\nContent-Range: bytes 8-9/10\r\n\r\n89\r\n--b--\r\n";
         assert_eq!(String::from_utf8(out).unwrap(), want);
         assert_ne!(boundary(), boundary());
-        assert_eq!(unsatisfied_range(10), b"bytes */10");
     }
 }

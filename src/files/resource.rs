@@ -18,7 +18,7 @@ use rustix::io::{Errno, pread, retry_on_intr};
 
 use crate::files::rights::Rights;
 use crate::files::root::{Directory, Meta, Opened, Root, TEMPORARY_PREFIX, split_last};
-use crate::files::{Settings, disk_error, representation::Coding};
+use crate::files::{CacheControl, Settings, disk_error, representation::Coding};
 use crate::service::{OpenFile, text};
 
 /// A file to be sent.
@@ -55,7 +55,7 @@ pub(crate) struct SingleFile {
     pub path: Vec<u8>,
 }
 
-/// Finds resources: the root, and the rules about names in it.
+/// What is served: the root, and the rules about it. Finds resources.
 #[derive(Debug)]
 pub(crate) struct Resolver {
     pub root: Root,
@@ -63,6 +63,8 @@ pub(crate) struct Resolver {
     pub rights: Rights,
     /// As given; for what clients may change, ask `rights`.
     pub settings: Settings,
+    /// The value of the field.
+    pub cache_control: String,
 }
 
 /// The author's pages at the top of the site that answer for errors.
@@ -76,7 +78,13 @@ impl Resolver {
             overwrite: settings.overwrite,
             delete: settings.delete,
         };
-        Resolver { root, single, rights, settings }
+        let cache_control = match settings.cache_control {
+            CacheControl::Revalidate => "no-cache".into(),
+            CacheControl::Off => "no-store".into(),
+            CacheControl::Seconds(seconds) if settings.private => format!("private, max-age={seconds}"),
+            CacheControl::Seconds(seconds) => format!("max-age={seconds}"),
+        };
+        Resolver { root, single, rights, settings, cache_control }
     }
 
     /// Whether files may have prepared codings beside them.

@@ -36,18 +36,9 @@ use crate::http::{HttpDate, Request, Status};
 use crate::service::error_page::{self, Problem};
 use crate::service::{Body, FileSystem, OpenFile, Response, access::origins::RESOURCE_POLICY};
 
-/// What the responses for all files of a site have in common.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct FileContext<'a> {
-    pub cache_control: &'a str,
-    /// The time of the request, before the file was opened.
-    pub now: SystemTime,
-    /// Whether clients may write files. Then pages are sandboxed.
-    pub sandbox: bool,
-}
-
 /// One representation of a file.
-struct Representation {
+struct Representation<'a> {
+    resolver: &'a Resolver,
     original: OpenFile,
     /// The file that is sent instead of the original, in another coding.
     prepared: Option<OpenFile>,
@@ -61,7 +52,7 @@ struct Representation {
     is_negotiated: bool,
 }
 
-impl Representation {
+impl Representation<'_> {
     /// The content of a file whose size is 0 although it has some.
     fn content_of_unknown_length(&self) -> Result<Option<UnknownLength>, Errno> {
         let file = self.prepared.as_ref().unwrap_or(&self.original);
@@ -71,48 +62,76 @@ impl Representation {
         UnknownLength::begin(file.as_fd().try_clone_to_owned().map_err(|_| Errno::MFILE)?)
     }
 
+    /// The fields that 200, 206 and 304 have in common. A 304 has every field that a cache would take from a 200
+    /// (§15.4.5).
+    fn head(&self, status: Status) -> Response {
+        self.describe(Response::new(status).field("ETag", self.validators.tag.bytes()))
+    }
+
+    /// Adds those of them that do not depend on the version of the file.
+    fn describe(&self, response: Response) -> Response {
+        let mut response = response.field("Cache-Control", &self.resolver.cache_control);
+        if self.resolver.rights.can_write() {
+            response = add_resource_policy(add_sandbox(response, &self.media_type), &self.media_type);
+        }
+        if self.is_negotiated { response.field("Vary", "Accept-Encoding") } else { response }
+    }
+
+    fn add_coding(&self, response: Response) -> Response {
+        match self.coding {
+            Coding::Identity => response,
+            coding => response.field("Content-Encoding", coding.name()),
+        }
+    }
+
+    /// An error page depends on the same fields as the file would.
+    fn error(&self, request: &Request<'_>, problem: &Problem) -> Response {
+        let response = error_page::problem(request, problem);
+        if self.is_negotiated { response.varying_by("Accept-Encoding") } else { response }
+    }
+
     fn check_charset(&mut self, may_block: bool) -> Result<(), Errno> {
         self.media_type = with_true_charset(std::mem::take(&mut self.media_type), &self.original, may_block)?;
         Ok(())
     }
 }
 
-/// The response to a GET or HEAD of a file.
+/// The response to a GET or HEAD of a file. `now` is the time of the request, before the file was opened.
 pub(crate) fn retrieve(
     request: &Request<'_>,
     found: FoundFile<'_>,
     resolver: &Resolver,
-    context: &FileContext<'_>,
+    now: SystemTime,
     may_block: bool,
 ) -> Result<Response, Errno> {
-    let mut representation = choose(request, found, resolver, context, may_block)?;
+    let mut representation = choose(request, found, resolver, now, may_block)?;
     if let Some(content) = representation.content_of_unknown_length()? {
         representation.check_charset(may_block)?;
-        return Ok(send_unmeasured(representation, content, context));
+        return Ok(send_unmeasured(representation, content));
     }
     // Before the range: a range of another version would corrupt the copy of the client.
     Ok(match precondition::evaluate(request, Some(&representation.validators)) {
         Verdict::Failed => failed(request, &representation),
-        Verdict::NotModified => describe(Response::new(Status::NOT_MODIFIED), &representation, context),
+        Verdict::NotModified => representation.head(Status::NOT_MODIFIED),
         Verdict::Proceed { range_allowed } => {
             // If-Range names another version: the client gets all of the new one.
             let asked = if range_allowed { request.field("range") } else { None };
             let selected = asked.map_or(Selected::Whole, |value| range::select(value, representation.length));
             // Not for a 304, which has no Content-Type: a revalidation should not read the content from the disk.
             representation.check_charset(may_block)?;
-            send(request, representation, selected, context)
+            send(request, representation, selected)
         }
     })
 }
 
 /// Steps 1 and 2: coding and validators.
-fn choose(
+fn choose<'a>(
     request: &Request<'_>,
     found: FoundFile<'_>,
-    resolver: &Resolver,
-    context: &FileContext<'_>,
+    resolver: &'a Resolver,
+    now: SystemTime,
     may_block: bool,
-) -> Result<Representation, Errno> {
+) -> Result<Representation<'a>, Errno> {
     let (_, name) = split_last(&found.path);
     let (media_type, own_coding) = kind_of(name, &found.file, may_block)?;
     let is_negotiated =
@@ -129,9 +148,18 @@ fn choose(
     let (original, file_system) = (found.file, resolver.root.file_system(&meta));
     // Of the chosen representation: the compressed file has its own tag and date. A coding that the file has from the
     // start is not in its tag: it has one representation, and a write must know it by the same tag.
-    let validators = Validators::of(&meta, file_system, prepared_coding, context.now);
+    let validators = Validators::of(&meta, file_system, prepared_coding, now);
     let coding = if prepared.is_some() { prepared_coding } else { own_coding };
-    Ok(Representation { original, prepared, length: meta.size, coding, media_type, validators, is_negotiated })
+    Ok(Representation {
+        resolver,
+        original,
+        prepared,
+        length: meta.size,
+        coding,
+        media_type,
+        validators,
+        is_negotiated,
+    })
 }
 
 /// The media type of a file by its name, and the coding that its content has from the start. Two names stand for
@@ -158,22 +186,6 @@ pub(crate) fn with_true_charset(
     let start = read_start(file, &mut buffer, may_block)?;
     let is_true = charset::may_be_utf8(start, essence == "text/html");
     Ok(if is_true { media_type } else { essence.to_string().into() })
-}
-
-/// Adds the fields that 200, 206 and 304 have in common. A 304 has every field that a cache would
-/// take from a 200 (§15.4.5).
-fn describe(response: Response, representation: &Representation, context: &FileContext<'_>) -> Response {
-    describe_file(response.field("ETag", representation.validators.tag.bytes()), representation, context)
-}
-
-/// Adds those of them that do not depend on the version of the file.
-fn describe_file(response: Response, representation: &Representation, context: &FileContext<'_>) -> Response {
-    let response = response.field("Cache-Control", context.cache_control);
-    let response = match context.sandbox {
-        true => add_resource_policy(add_sandbox(response, &representation.media_type), &representation.media_type),
-        false => response,
-    };
-    if representation.is_negotiated { response.field("Vary", "Accept-Encoding") } else { response }
 }
 
 /// Adds the fields that confine a file which another person may have uploaded.
@@ -220,27 +232,19 @@ fn essence(media_type: &str) -> &str {
 }
 
 /// Step 4: 200, 206 or 416.
-fn send(
-    request: &Request<'_>,
-    representation: Representation,
-    selected: Selected,
-    context: &FileContext<'_>,
-) -> Response {
+fn send(request: &Request<'_>, representation: Representation<'_>, selected: Selected) -> Response {
     let length = representation.length;
     let status = match selected {
         Selected::Whole => Status::OK,
         Selected::Unsatisfiable => return unsatisfiable(request, &representation),
         Selected::One(_) | Selected::Many(_) => Status::PARTIAL_CONTENT,
     };
-    let mut response = describe(Response::new(status), &representation, context);
+    let mut response = representation.head(status);
     // Not in a 304: the tag is enough there, and §15.4.5 advises against more.
     if let Some(second) = representation.validators.last_modified() {
         response = response.field("Last-Modified", HttpDate::from_second(second).bytes());
     }
-    if representation.coding != Coding::Identity {
-        response = response.field("Content-Encoding", representation.coding.name());
-    }
-    response = response.field("Accept-Ranges", "bytes");
+    response = representation.add_coding(response).field("Accept-Ranges", "bytes");
     let Representation { original, prepared, media_type, .. } = representation;
     // Shared, because a cached entry keeps the same descriptor.
     let file = Arc::new(prepared.unwrap_or(original));
@@ -264,35 +268,28 @@ fn send(
 }
 
 /// 200 for a file of which the length is not known. Conditions and ranges are ignored: it has no validators.
-fn send_unmeasured(representation: Representation, content: UnknownLength, context: &FileContext<'_>) -> Response {
-    let mut response = describe_file(Response::new(Status::OK), &representation, context);
-    if representation.coding != Coding::Identity {
-        response = response.field("Content-Encoding", representation.coding.name());
-    }
-    response
+fn send_unmeasured(representation: Representation<'_>, content: UnknownLength) -> Response {
+    let response = representation.describe(Response::new(Status::OK));
+    representation
+        .add_coding(response)
         .field("Accept-Ranges", "none")
         .field("Content-Type", representation.media_type.as_bytes())
         .with_body(Body::Stream(Box::new(content)))
 }
 
 /// 412 for a file that is another version than the client expects.
-fn failed(request: &Request<'_>, representation: &Representation) -> Response {
+fn failed(request: &Request<'_>, representation: &Representation<'_>) -> Response {
     let mut problem = Problem::of(Status::PRECONDITION_FAILED, "other version", &[]);
     problem.section = Some("RFC 9110 §13.2.2");
-    add_vary(error_page::problem(request, &problem), representation)
+    representation.error(request, &problem)
 }
 
 /// 416 with the length of the file.
-fn unsatisfiable(request: &Request<'_>, representation: &Representation) -> Response {
+fn unsatisfiable(request: &Request<'_>, representation: &Representation<'_>) -> Response {
     let length = representation.length;
     // The length lets the client ask again for a range that exists.
-    let response = error_page::problem(request, &Problem::range(length))
-        .field("Content-Range", range::unsatisfied_range(length))
-        .field("Accept-Ranges", "bytes");
-    add_vary(response, representation)
-}
-
-/// Error pages depend on the same fields as the file would.
-fn add_vary(response: Response, representation: &Representation) -> Response {
-    if representation.is_negotiated { response.varying_by("Accept-Encoding") } else { response }
+    representation
+        .error(request, &Problem::range(length))
+        .field("Content-Range", format!("bytes */{length}"))
+        .field("Accept-Ranges", "bytes")
 }

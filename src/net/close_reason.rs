@@ -81,8 +81,8 @@ reasons! {
 impl CloseReason {
     /// The reason for an error of the socket. Most of them mean that the client is gone. But `sendfile` also reports
     /// what is wrong with the file, and that is not the client's doing.
-    pub(crate) fn of_socket_error(error: &std::io::Error) -> CloseReason {
-        if let Some(Errno::IO | Errno::STALE) = Errno::from_io_error(error) {
+    pub(crate) fn of_socket_error(error: Errno) -> CloseReason {
+        if let Errno::IO | Errno::STALE = error {
             log::error!("a file cannot be read: {error}");
             return CloseReason::Failed;
         }
@@ -135,7 +135,7 @@ mod tests {
         for (errno, reason) in
             [(Errno::IO, CloseReason::Failed), (Errno::STALE, CloseReason::Failed), (Errno::PIPE, CloseReason::Broken)]
         {
-            assert_eq!(CloseReason::of_socket_error(&errno.into()), reason, "{errno:?}");
+            assert_eq!(CloseReason::of_socket_error(errno), reason, "{errno:?}");
         }
     }
 

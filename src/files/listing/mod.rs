@@ -25,9 +25,10 @@ use std::sync::LazyLock;
 use askama::Template;
 
 use crate::files::precondition::{self, Verdict};
+use crate::files::resource::{Resolver, is_hidden};
 use crate::files::root::{Directory, Entry, FileKind};
 use crate::files::validator::{Validators, hash, mix};
-use crate::files::{disk_error, resource::is_hidden, rights::Rights};
+use crate::files::{disk_error, rights::Rights};
 use crate::http::{Request, Status};
 use crate::service::error_page::{self, PageFormat, Problem, TEXTS};
 use crate::service::{Body, Response, text};
@@ -36,38 +37,27 @@ use in_flight::FoundPage;
 pub(crate) use in_flight::{Pages, Reading, Readings};
 use order::{By, Order, sorted};
 
-/// Settings of a listing.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ListingContext<'a> {
-    /// Whether names that begin with a dot are shown.
-    pub dotfiles: bool,
-    /// What clients may change.
-    pub rights: Rights,
-    pub cache_control: &'a str,
-    /// Pages that are being sent to other clients.
-    pub pages: &'a Pages,
-}
-
-/// The listing of a folder, for GET and HEAD. Blocks.
+/// The listing of a folder, for GET and HEAD. `pages` are those that are being sent to other clients. Blocks.
 pub(crate) fn respond(
     request: &Request<'_>,
     directory: Directory,
     reading: Reading,
-    context: ListingContext<'_>,
+    resolver: &Resolver,
+    pages: &Pages,
 ) -> Response {
     // `.well-known` is shown at the top only. A path may have several slashes.
     let at_root = request.path().iter().all(|&b| b == b'/');
     let read = |directory: &Directory| {
         let mut entries = directory.entries()?;
         // Hidden names are not served, so they must not be listed either.
-        entries.retain(|entry| !is_hidden(&entry.name, at_root, context.dotfiles));
+        entries.retain(|entry| !is_hidden(&entry.name, at_root, resolver.settings.dotfiles));
         Ok(entries)
     };
     let entries = match reading.entries(directory, read) {
         Ok(entries) => entries,
         Err(error) => return disk_error::response(request, error),
     };
-    let response = respond_with(request, &entries, context);
+    let response = respond_with(request, &entries, resolver.rights, &resolver.cache_control, pages);
     if let Body::Bytes(page) = response.body() {
         reading.keep(page);
     }
@@ -138,13 +128,19 @@ pub(crate) fn asset(path: &[u8]) -> Option<Response> {
 }
 
 /// The listing of these entries in the form and order that the request asks for, or 304.
-fn respond_with(request: &Request<'_>, entries: &[Entry], context: ListingContext<'_>) -> Response {
+fn respond_with(
+    request: &Request<'_>,
+    entries: &[Entry],
+    rights: Rights,
+    cache_control: &str,
+    pages: &Pages,
+) -> Response {
     let path = request.path();
     let (form, order) = (PageFormat::of_listing(request), Order::of(request.query()));
-    let validators = validators(request, (form, order), context.rights, entries);
+    let validators = validators(request, (form, order), rights, entries);
     let add_common = |response: Response| {
         let response = response.field("ETag", validators.tag.bytes());
-        response.field("Cache-Control", context.cache_control).field("Vary", "Accept, User-Agent")
+        response.field("Cache-Control", cache_control).field("Vary", "Accept, User-Agent")
     };
     match precondition::evaluate(request, Some(&validators)) {
         Verdict::NotModified => return add_common(Response::new(Status::NOT_MODIFIED)),
@@ -153,13 +149,13 @@ fn respond_with(request: &Request<'_>, entries: &[Entry], context: ListingContex
         Verdict::Proceed { .. } => {}
     }
     // Before rendering, because rendering is what costs.
-    let page = match context.pages.find(validators.tag, path) {
+    let page = match pages.find(validators.tag, path) {
         FoundPage::Same(page) => page,
         FoundPage::Full => {
             return error_page::problem(request, &Problem::of(Status::SERVICE_UNAVAILABLE, "many listings", &[]));
         }
-        FoundPage::MayBeMade => match render(request, form, context.rights, &sorted(entries, order), order) {
-            Ok(page) => context.pages.add(validators.tag, path, page),
+        FoundPage::MayBeMade => match render(request, form, rights, &sorted(entries, order), order) {
+            Ok(page) => pages.add(validators.tag, path, page),
             Err(error) => {
                 return error_page::internal_error(request, &format!("a listing could not be written: {error}"));
             }

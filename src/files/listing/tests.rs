@@ -16,9 +16,7 @@ fn ask_with(rights: Rights, target: &str, fields: &str, entries: &[Entry]) -> Re
     let mut connection = Http1::new(Limits::default());
     match connection.receive(head.as_bytes()) {
         Step { event: Event::Request(request, _), .. } => {
-            let pages = Pages::default();
-            let context = ListingContext { dotfiles: false, rights, cache_control: "no-cache", pages: &pages };
-            respond_with(&request, entries, context)
+            respond_with(&request, entries, rights, "no-cache", &Pages::default())
         }
         step => panic!("{step:?}"),
     }

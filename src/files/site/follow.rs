@@ -28,7 +28,7 @@ use crate::files::disk_error::Gone;
 use crate::files::resource::{Resolver, SingleFile};
 use crate::files::root::{Meta, Root, sweep};
 use crate::files::site::SiteState;
-use crate::files::{CacheControl, Settings, listing};
+use crate::files::{Settings, listing};
 use crate::service::error_page::NotFoundLine;
 use crate::service::{lock, text::printable};
 
@@ -135,12 +135,6 @@ impl SiteState {
         }
         let has_plain_errors = resolver.settings.spa.is_none() && resolver.single.is_none();
         SiteState {
-            cache_control: match resolver.settings.cache_control {
-                CacheControl::Revalidate => "no-cache".into(),
-                CacheControl::Off => "no-store".into(),
-                CacheControl::Seconds(seconds) if resolver.settings.private => format!("private, max-age={seconds}"),
-                CacheControl::Seconds(seconds) => format!("max-age={seconds}"),
-            },
             resolver: Arc::new(resolver),
             open_files,
             made: MadeByWorkers::default(),

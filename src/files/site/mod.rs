@@ -30,7 +30,7 @@ use std::sync::Arc;
 use rustix::io::Errno;
 
 use crate::files::resource::{ERROR_PAGES, Resolver, Resource, SingleFile, encode};
-use crate::files::retrieve::{FileContext, add_sandbox, error_for_sandbox, retrieve, with_true_charset};
+use crate::files::retrieve::{add_sandbox, error_for_sandbox, retrieve, with_true_charset};
 use crate::files::rights::TargetKind;
 use crate::files::root::{OpenMethod, Root};
 use crate::files::site::follow::{Current, Followed};
@@ -64,7 +64,6 @@ struct SiteState {
     resolver: Arc<Resolver>,
     open_files: Arc<OpenFiles>,
     made: MadeByWorkers,
-    cache_control: String,
     pages: listing::Pages,
     readings: listing::Readings,
     /// The prepared text of a 404, if it depends on nothing but the path.
@@ -213,7 +212,7 @@ impl SiteState {
         {
             return Ok(response);
         }
-        let (rights, mut is_fallback) = (self.resolver.rights, false);
+        let mut is_fallback = false;
         // Existence first: a method is only refused for a target that exists.
         let found = match self.find(request, may_block) {
             Err(error) if disk_error::is_not_found(error) => {
@@ -236,22 +235,18 @@ impl SiteState {
         {
             return Ok(response);
         }
-        let cache_control = &*self.cache_control;
         match found {
             Resource::Redirect { path, permanent } => Ok(self.redirect(request, &path, permanent)),
             Resource::File(file) => {
-                let context = FileContext { cache_control, now: context.now, sandbox: rights.can_write() };
-                let response = retrieve(request, file, &self.resolver, &context, may_block)?;
+                let response = retrieve(request, file, &self.resolver, context.now, may_block)?;
                 // With another Accept the client would have got a 404. A cache must know that.
                 Ok(if is_fallback { response.varying_by("Accept") } else { response })
             }
             // Reading a folder takes long even when it is in memory.
             Resource::Directory(_) if !may_block => Err(Errno::AGAIN),
             Resource::Directory(directory) => {
-                let (dotfiles, pages) = (self.resolver.settings.dotfiles, &self.pages);
-                let context = listing::ListingContext { dotfiles, rights, cache_control, pages };
                 let reading = reading.unwrap_or_else(|| self.readings.join(request.path()));
-                Ok(listing::respond(request, directory, reading, context))
+                Ok(listing::respond(request, directory, reading, &self.resolver, &self.pages))
             }
         }
     }
@@ -302,7 +297,7 @@ impl SiteState {
         };
         let query = request.query().map_or_else(Vec::new, |query| [b"?", query].concat());
         let location = [reference(&request.base(), path).as_bytes(), &query].concat();
-        Response::new(status).field("Location", location).field("Cache-Control", &self.cache_control)
+        Response::new(status).field("Location", location).field("Cache-Control", &self.resolver.cache_control)
     }
 
     /// The response for an error of the disk: the table at the head of this file. The author's

@@ -297,7 +297,7 @@ impl Connection {
             Ok(Flushed::Again) => self.go_on_soon(),
             Ok(Flushed::Cold) => self.warm(cx),
             Ok(Flushed::Short) => return Err(CloseReason::FileShrank),
-            Err(error) => return Err(self.socket_failed(&error)),
+            Err(error) => return Err(self.socket_failed(error)),
         }
         Ok(())
     }

@@ -105,7 +105,7 @@ impl Connection {
     /// Records what a `recv` with room for `size` bytes has brought to the beginning of `bytes`, and changes the state.
     fn note_received(
         &mut self,
-        result: rustix::io::Result<usize>,
+        result: Result<usize, Errno>,
         bytes: &[u8],
         size: usize,
         all_parsed: bool,
@@ -119,7 +119,7 @@ impl Connection {
         let received = match result {
             Ok(count) => Some(count),
             Err(Errno::WOULDBLOCK) => None,
-            Err(errno) => return Err(self.socket_failed(&errno.into())),
+            Err(errno) => return Err(self.socket_failed(errno)),
         };
         self.input = self.input.after_recv(received, size);
         let count = received.unwrap_or(0);
@@ -228,7 +228,7 @@ impl Connection {
 
     /// The reason when the socket has failed. A client that resets after a response has not read all of it: otherwise
     /// it would have sent a FIN.
-    pub(super) fn socket_failed(&self, error: &std::io::Error) -> CloseReason {
+    pub(super) fn socket_failed(&self, error: Errno) -> CloseReason {
         // Sent bytes lie in the buffers of both kernels, so "answered" means that the client was given something to
         // read.
         let answered = match self.phase() {

@@ -19,7 +19,7 @@ mod steps;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustix::net::{RecvFlags, recv};
+use rustix::net::{RecvFlags, recv, sockopt::socket_error};
 
 use crate::http::{Transfer, chunked};
 use crate::net::CloseReason;
@@ -149,8 +149,8 @@ impl Connection {
     pub(super) fn advance_script(&mut self, cx: &mut LoopContext) -> Result<(), CloseReason> {
         if self.input.is_closed_by_peer() {
             // An event for an error looks like one for a FIN; a pending error means a reset.
-            if let Ok(Some(error)) = self.socket.take_error() {
-                return Err(self.socket_failed(&error));
+            if let Ok(Err(error)) = socket_error(&self.socket) {
+                return Err(self.socket_failed(error));
             }
             let stream = self.script.as_ref().and_then(|script| script.stream.as_ref());
             if stream.is_some_and(|stream| !stream.half_closed) {

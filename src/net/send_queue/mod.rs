@@ -24,7 +24,6 @@
 mod part;
 
 use std::collections::VecDeque;
-use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
@@ -180,7 +179,7 @@ impl SendQueue {
     ///
     /// # Errors
     /// When a small file cannot be read.
-    pub(crate) fn push(&mut self, body: Body) -> io::Result<bool> {
+    pub(crate) fn push(&mut self, body: Body) -> Result<bool, Errno> {
         match body {
             // A script adds its content step by step.
             Body::Empty | Body::Stream(_) | Body::Chunks(_) => {}
@@ -240,7 +239,7 @@ impl SendQueue {
         spare: &mut SpareBuffers,
         options: SendOptions<'_>,
         sent: &mut dyn FnMut(Sent<'_>),
-    ) -> io::Result<Flushed> {
+    ) -> Result<Flushed, Errno> {
         while self.from < self.buffer.len() {
             let bytes = &self.buffer[self.from..];
             let flags = send_flags(options.fin_follows || !self.parts.is_empty());
@@ -307,7 +306,7 @@ impl SendQueue {
 ///
 /// # Errors
 /// What the kernel says of the file.
-fn read_small(buffer: &mut Vec<u8>, file: &OpenFile, from: u64, len: u64) -> io::Result<Option<u64>> {
+fn read_small(buffer: &mut Vec<u8>, file: &OpenFile, from: u64, len: u64) -> Result<Option<u64>, Errno> {
     let start = buffer.len();
     // Read right after its head, so there is no second copy.
     buffer.resize(start + len as usize, 0);
@@ -321,7 +320,7 @@ fn read_small(buffer: &mut Vec<u8>, file: &OpenFile, from: u64, len: u64) -> io:
                 at = start;
                 break Ok(None);
             }
-            Err(errno) => break Err(errno.into()),
+            Err(error) => break Err(error),
         }
     };
     buffer.truncate(at);
@@ -335,10 +334,9 @@ fn send_flags(more: bool) -> SendFlags {
 
 /// The bytes sent; `None` when the socket is full, which is no error. An interrupted call is repeated, since the event
 /// that reported room does not come again.
-fn unless_full(call: impl FnMut() -> Result<usize, Errno>) -> io::Result<Option<usize>> {
+fn unless_full(call: impl FnMut() -> Result<usize, Errno>) -> Result<Option<usize>, Errno> {
     match rustix::io::retry_on_intr(call) {
-        Ok(count) => Ok(Some(count)),
         Err(Errno::WOULDBLOCK) => Ok(None),
-        Err(errno) => Err(errno.into()),
+        sent => sent.map(Some),
     }
 }

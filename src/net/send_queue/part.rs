@@ -18,7 +18,6 @@
 //! | local, on the disk or unknown | a worker, into the page cache | `sendfile` |
 //! | remote, FUSE | a worker, into memory | `send` |
 
-use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
@@ -89,12 +88,12 @@ impl ColdSlice {
     ///
     /// # Errors
     /// The error of the kernel.
-    pub(crate) fn read(self) -> io::Result<Vec<u8>> {
+    pub(crate) fn read(self) -> Result<Vec<u8>, Errno> {
         if !self.file.file_system().may_wait() {
             read_ahead(&self.file, self.from, self.len);
             return Ok(Vec::new());
         }
-        Ok(self.file.read(self.from, self.len.min(COPY))?)
+        self.file.read(self.from, self.len.min(COPY))
     }
 }
 
@@ -139,7 +138,7 @@ impl SendPart {
         by_sendfile: bool,
         resident: &mut Option<Resident>,
         sent: &mut dyn FnMut(Sent<'_>),
-    ) -> io::Result<Option<Flushed>> {
+    ) -> Result<Option<Flushed>, Errno> {
         match self {
             SendPart::Bytes { bytes, from } => {
                 // Large content in memory goes in slices too, so that one connection does not keep the loop.
@@ -170,7 +169,7 @@ impl FileRange {
         more: bool,
         resident: &mut Option<Resident>,
         sent: &mut dyn FnMut(Sent<'_>),
-    ) -> io::Result<Option<Flushed>> {
+    ) -> Result<Option<Flushed>, Errno> {
         let slice = self.len.min(SLICE);
         if self.from >= self.asked {
             // Counted as asked also if the answer is bad: after a worker has read it the slice is sent in any case.
@@ -191,15 +190,18 @@ impl FileRange {
                 Ok(None)
             }
             // A file system that cannot splice.
-            Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::INVAL | Errno::NOSYS)) => {
-                self.copy(socket, more, sent)
-            }
+            Err(Errno::INVAL | Errno::NOSYS) => self.copy(socket, more, sent),
             Err(error) => Err(error),
         }
     }
 
     /// Reads a piece into memory and sends it from there.
-    fn copy(&mut self, socket: impl AsFd, more: bool, sent: &mut dyn FnMut(Sent<'_>)) -> io::Result<Option<Flushed>> {
+    fn copy(
+        &mut self,
+        socket: impl AsFd,
+        more: bool,
+        sent: &mut dyn FnMut(Sent<'_>),
+    ) -> Result<Option<Flushed>, Errno> {
         let len = self.len.min(PIECE);
         // A buffer for each piece: this is the way for study and for rare file systems, not the fast one.
         let mut buffer = vec![0; len as usize];
@@ -233,7 +235,7 @@ impl FileRange {
         socket: impl AsFd,
         more: bool,
         sent: &mut dyn FnMut(Sent<'_>),
-    ) -> io::Result<Option<Flushed>> {
+    ) -> Result<Option<Flushed>, Errno> {
         let bytes = &self.copy[self.copy_sent..];
         if bytes.is_empty() {
             // Asked for already: a worker has found the end of the file.

@@ -30,6 +30,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use mio::Waker;
+use rustix::io::Errno;
 
 use crate::net::connections::ConnectionId;
 use crate::net::upload_memory::Block;
@@ -185,7 +186,7 @@ pub(crate) enum JobResult {
     /// A block was written. The sink comes back, and the block to be filled again.
     Wrote(Result<Box<dyn Sink>, Response>, Block),
     /// Bytes of a file have been read: into the page cache, and those of a file system that may wait into memory.
-    Warmed(std::io::Result<Vec<u8>>),
+    Warmed(Result<Vec<u8>, Errno>),
     /// A source was asked for its next bytes.
     Source(SourceResult),
     /// The job panicked: 500.
