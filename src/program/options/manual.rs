@@ -11,7 +11,7 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
 use crate::program::error::{StartError, print};
-use crate::program::options::{Explain, LAST_SECTIONS, Send, USAGE, definition::command, exit_after, wrong};
+use crate::program::options::{Explain, LAST_SECTIONS, Send, USAGE, definition::command, exit_after, wrong_usage};
 
 /// `barewire help`, also with the name of a command: prints what `--help` prints there, and exits. Exit code 2: there
 /// is no such command.
@@ -21,7 +21,7 @@ pub(crate) fn help(words: &[OsString]) -> Result<(), StartError> {
         [] | ["help" | "-h" | "--help"] => command(),
         ["explain"] => Explain::command(),
         ["send"] => Send::command(),
-        _ => return wrong(format!("there is no help about {:?}.", names.join(" ")), "See all options:  barewire help"),
+        _ => return Err(wrong_usage("no such help", &[("words", &format!("{:?}", names.join(" ")))])),
     };
     exit_after(print(command.render_long_help().to_string().as_bytes()))
 }
