@@ -314,6 +314,28 @@ fn many_files_go_two_at_a_time_and_a_cancelled_one_comes_again() {
 }
 
 #[test]
+fn a_folder_of_many_files_arrives_whole_and_its_list_stays_short() {
+    in_browser(|browser, scratch| {
+        let site = Site::serve_at("127.0.0.1", &scratch.site(), &["--upload"]);
+        browser.open(&site.url);
+        // The limit, and the two files that are being sent.
+        browser.eval(
+            "window.longest = 0; new MutationObserver(() => {
+                longest = Math.max(longest, document.querySelectorAll('.uploads li').length)
+            }).observe(document.body, {subtree: true, childList: true})",
+        );
+        let files = (0..130).map(|n| outside(scratch, &format!("many/{n}.txt"), format!("file {n}").as_bytes()));
+        let folder = files.last().unwrap().parent().unwrap().to_path_buf();
+        browser.drop_files(&[folder]);
+        browser.wait("document.querySelector('.total p').textContent == '130 of 130 files stored.'");
+        assert_eq!(names(&scratch.site().join("many")).len(), 130);
+        let longest = browser.eval("longest").as_u64().unwrap();
+        assert!((100..=102).contains(&longest), "{longest} lines");
+        assert_eq!(browser.complaints(), NOTHING);
+    });
+}
+
+#[test]
 fn a_taken_name_is_replaced_or_kept_only_when_the_user_says_so() {
     in_browser(|browser, scratch| {
         let folder = scratch.site();

@@ -65,7 +65,7 @@ pub(crate) fn respond(
 }
 
 /// The page, its style sheet and its script. A script has several files, one for each job, which share their functions.
-/// It is sent as one response: each request more would hide others in the wire view.
+/// It is sent as one response: with one for each file, a listing would fill the wire view with exchanges of scripts.
 const TEMPLATE: &str = include_str!("../../pages/listing.html");
 const CSS: &str = include_str!("../../pages/listing.css");
 const JS: &str = concat!(
