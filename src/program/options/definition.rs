@@ -36,7 +36,7 @@ pub(crate) enum AuthFor {
 }
 
 const AUTH_FOR: [(&str, &str, AuthFor); 2] =
-    [("all", "Everything", AuthFor::All), ("write", "Changes alone", AuthFor::Write)];
+    [("all", "Everything", AuthFor::All), ("write", "Changes only", AuthFor::Write)];
 
 const SYMLINKS: [(&str, &str, Symlinks); 3] = [
     ("inside", "Relative ones that stay under the folder", Symlinks::Inside),
@@ -47,7 +47,7 @@ const SYMLINKS: [(&str, &str, Symlinks); 3] = [
 const FORMS: [(&str, &str, ViewFormat); 4] = [
     ("line", "One line for each exchange", ViewFormat::Line),
     ("head", "What recv() returned, and heads", ViewFormat::Head),
-    ("full", "Bodies too, every note every time", ViewFormat::Full),
+    ("full", "Bodies too, explained every time", ViewFormat::Full),
     ("json", "One JSON object for each event", ViewFormat::Json),
 ];
 
@@ -55,7 +55,7 @@ const LOG_FORMATS: [(&str, &str, LogFormat); 5] = [
     ("short", "One line for people", LogFormat::Short),
     ("common", "As Apache writes it", LogFormat::Common),
     ("combined", "The same with referrer and browser", LogFormat::Combined),
-    ("json", "One JSON object a line", LogFormat::Json),
+    ("json", "One JSON object on each line", LogFormat::Json),
     ("off", "None", LogFormat::Off),
 ];
 
@@ -64,12 +64,12 @@ pub(crate) const COLORS: [(&str, &str, Color); 3] =
 
 /// Serve a folder, or one file, over HTTP/1.1
 ///
-/// Nothing but this computer can connect, unless --lan or --bind opens it. Nothing can be changed over
+/// Only this computer can connect, unless --lan or --bind opens the server. Nothing can be changed over
 /// the network, unless --upload, --overwrite, --delete or --write allows it.
 ///
-/// Every option can also be given as an environment variable: BAREWIRE_PORT=9000 for --port 9000. Where
-/// an option may be repeated, a variable holds one value a line. The command line wins; an empty
-/// variable counts as none. No configuration file is read, least of all one out of the served folder.
+/// Every option can also be given as an environment variable: BAREWIRE_PORT=9000 for --port 9000. If an
+/// option may be repeated, its variable has one value on each line. The command line wins; an empty
+/// variable counts as none. No configuration file is read.
 // No `Debug`: there are passwords in it, which must never be printed.
 #[derive(Parser)]
 #[command(
@@ -120,10 +120,10 @@ pub(crate) struct ListenOptions {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "What")]
 pub(crate) struct FileOptions {
-    /// The file that stands for its folder; may be repeated [default: index.html, index.htm]
+    /// The file that is served for its folder; may be repeated [default: index.html, index.htm]
     #[arg(long, value_name = "NAME", value_parser = lines(value::file_name))]
     pub(crate) index: Vec<Lines<String>>,
-    /// Show no lists of folders
+    /// Do not list folders
     #[arg(long)]
     pub(crate) no_listing: bool,
     /// Serve names that begin with a dot
@@ -132,16 +132,16 @@ pub(crate) struct FileOptions {
     /// Which symbolic links are followed
     #[arg(long, value_name = "WHICH", default_value = "inside", value_parser = word(&SYMLINKS))]
     pub(crate) symlinks: Symlinks,
-    /// Answer unknown paths with FILE [default: index.html]
+    /// Send FILE for unknown paths [default: index.html]
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "index.html", value_parser = value::file_below)]
     pub(crate) spa: Option<String>,
-    /// Add a field to every answer; may be repeated
+    /// Add a field to every response; may be repeated
     #[arg(short = 'H', long, value_name = "'NAME: VALUE'", value_parser = lines(value::field))]
     pub(crate) header: Vec<Lines<(String, String)>>,
-    /// Let pages of other origins read [default: any origin]
+    /// Let pages of other origins read the responses [default: any origin]
     #[arg(long, value_name = "ORIGIN", num_args = 0..=1, require_equals = true, default_missing_value = "*", value_parser = value::origin)]
     pub(crate) cors: Option<String>,
-    /// How long answers may be kept: revalidate, off or SECONDS
+    /// How long clients may keep responses: revalidate, off or SECONDS
     #[arg(long, value_name = "HOW", default_value = "revalidate", value_parser = value::cache)]
     pub(crate) cache: CacheControl,
 }
@@ -166,7 +166,7 @@ pub(crate) struct WriteOptions {
     // No disk has more than 1024 TiB.
     #[arg(long, value_name = "SIZE", default_value = "16G", value_parser = size(1..=1 << 50))]
     pub(crate) max_body: u64,
-    /// The memory for uploads that are not finished, of all clients together
+    /// The memory for unfinished uploads of all clients together
     // Less is many small writes, and a computer of 32 bits has no more.
     #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = size(1 << 20..=1 << 31))]
     pub(crate) upload_memory: u64,
@@ -176,16 +176,16 @@ pub(crate) struct WriteOptions {
 #[derive(Args)]
 #[command(next_help_heading = "Who")]
 pub(crate) struct AccessOptions {
-    /// Let in only those who know a password; may be repeated
+    /// Ask for this name and password; may be repeated
     #[arg(short, long, value_name = "USER:PASS")]
     pub(crate) auth: Vec<String>,
-    /// Let in the users of an htpasswd file
+    /// Ask for a user of this htpasswd file
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) auth_file: Option<PathBuf>,
-    /// What the password is asked for [default: all]
+    /// What needs the password [default: all]
     #[arg(long, value_name = "WHAT", value_parser = word(&AUTH_FOR))]
     pub(crate) auth_for: Option<AuthFor>,
-    /// A name this server answers for; may be repeated
+    /// A host name that this server accepts; may be repeated
     #[arg(long, value_name = "NAME", value_parser = lines(value::host))]
     pub(crate) host: Vec<Lines<String>>,
     /// The users of `auth`, which is emptied when they are read: no password stays in memory in clear.
@@ -215,20 +215,20 @@ pub(crate) struct LimitOptions {
     // Enough for a request line and Host, and at most what positions in a message can hold.
     #[arg(long, value_name = "SIZE", default_value = "16K", value_parser = size(1024..=Limits::HEAD_CEILING as u64))]
     pub(crate) max_head: u64,
-    /// How long a request head may take, all in all
+    /// How long a request head may take as a whole
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = value::time)]
     pub(crate) head_timeout: Duration,
     /// How long a connection may wait for its next request
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = value::time)]
     pub(crate) idle_timeout: Duration,
-    /// Bytes per second a client must send, over 20 seconds, or take, over 80
+    /// Bytes per second that a client must send (over 20 seconds) or receive (over 80)
     // No client is faster than a gigabyte per second.
     #[arg(long, value_name = "SIZE", default_value = "1K", value_parser = size(0..=1 << 30))]
     pub(crate) min_rate: u64,
-    /// How long a client may take nothing of an answer
+    /// How long a client may read nothing of a response
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = value::time)]
     pub(crate) send_timeout: Duration,
-    /// How long running answers may go on after Ctrl-C
+    /// How long running responses may take after Ctrl-C
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = value::time_or_zero)]
     pub(crate) grace: Duration,
     /// Event loops, each a thread [default: the number of cores]
@@ -261,16 +261,16 @@ pub(crate) struct StudyOptions {
     // More is never read.
     #[arg(long, value_name = "SIZE", value_parser = size(WireMemory::LEAST.0 as u64..=1 << 30))]
     pub(crate) wire_memory: Option<u64>,
-    /// A field whose value is hidden too; may be repeated
+    /// One more field whose value is hidden; may be repeated
     #[arg(long, value_name = "NAME", value_parser = lines(value::field_name))]
     pub(crate) wire_hide: Vec<Lines<String>>,
-    /// Hide no secrets
+    /// Do not hide secrets
     #[arg(long)]
     pub(crate) wire_secrets: bool,
-    /// Read files and send them, instead of letting the kernel do it
+    /// Read files and send() them, instead of sendfile()
     #[arg(long)]
     pub(crate) no_sendfile: bool,
-    /// Draw with ASCII only
+    /// Use only ASCII characters
     #[arg(long)]
     pub(crate) ascii: bool,
 }
@@ -279,10 +279,10 @@ pub(crate) struct StudyOptions {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct OutputOptions {
-    /// Say nothing at start and end
+    /// Print nothing at the start and the end
     #[arg(short, long)]
     pub(crate) quiet: bool,
-    /// Say more, on standard error
+    /// Print more, on standard error
     #[arg(short, long)]
     pub(crate) verbose: bool,
     /// The access log, on standard output [default: short on a terminal, else combined]

@@ -15,8 +15,8 @@ use crate::program::{error::Color, options::definition::COLORS};
 
 /// Explain saved request or response bytes
 ///
-/// Every byte in its place, as the server reads it. What begins with HTTP/ is read as responses, all
-/// else as requests. Secrets are hidden, as in the view of a running server.
+/// Shows every byte in its place, as the server reads it. Bytes that begin with HTTP/ are read as
+/// responses, all others as requests. Secrets are hidden, as in the view of a running server.
 ///
 /// Exit codes: 0 well formed, 1 broken or cut off (with FILE:offset: reason), 2 wrong usage, 4 cannot
 /// read a file.
@@ -32,7 +32,7 @@ pub(crate) struct Explain {
     /// Read them as responses
     #[arg(long)]
     pub(crate) response: bool,
-    /// The method of the requests that responses answer
+    /// The method of the requests to which the responses belong
     #[arg(long = "for", value_name = "METHOD", default_value = "GET", value_parser = value::method)]
     pub(crate) method: Method,
     /// What the client sent, to be read together with --out
@@ -44,22 +44,22 @@ pub(crate) struct Explain {
     /// A file that curl --trace wrote
     #[arg(long, value_name = "FILE", conflicts_with_all = ["file", "input", "output", "request", "response"])]
     pub(crate) curl_trace: Option<PathBuf>,
-    /// Read a line end that is LF alone as CR LF, as a text editor may have left it
+    /// Read LF alone as CR LF, because a text editor may have changed the line ends
     #[arg(long)]
     pub(crate) fix_newlines: bool,
-    /// A field whose value is hidden too; may be repeated
+    /// One more field whose value is hidden; may be repeated
     #[arg(long, value_name = "NAME", value_parser = value::field_name)]
     wire_hide: Vec<String>,
-    /// Hide no secrets
+    /// Do not hide secrets
     #[arg(long)]
     wire_secrets: bool,
     /// One JSON object for each message
     #[arg(long, conflicts_with = "html")]
     pub(crate) json: bool,
-    /// One page that needs nothing else
+    /// One HTML page that needs no other file
     #[arg(long)]
     pub(crate) html: bool,
-    /// Draw with ASCII only
+    /// Use only ASCII characters
     #[arg(long)]
     pub(crate) ascii: bool,
     /// When to use colors
@@ -67,13 +67,13 @@ pub(crate) struct Explain {
     pub(crate) color: Color,
 }
 
-/// Send raw bytes, cut where you like, and see the answer
+/// Send raw bytes, cut where you like, and see the response
 ///
-/// A line end that is LF alone is sent as CR LF, unless --raw. The answer is explained.
+/// LF alone is sent as CR LF, unless --raw is given. The response is explained.
 #[derive(Debug, Parser)]
 #[command(name = "send", bin_name = "barewire send", max_term_width = 80)]
 pub(crate) struct Send {
-    /// Where to
+    /// The server
     #[arg(value_name = "HOST:PORT")]
     pub(crate) to: String,
     /// The bytes; - is standard input
@@ -88,13 +88,13 @@ pub(crate) struct Send {
     /// Stay connected until the server closes, or Ctrl-C
     #[arg(long)]
     pub(crate) hold: bool,
-    /// Send every byte as it is
+    /// Send every byte as it is, LF alone too
     #[arg(long)]
     pub(crate) raw: bool,
-    /// Print the answer as it is
+    /// Print the response as it is, without explanation
     #[arg(long)]
     pub(crate) plain: bool,
-    /// Draw with ASCII only
+    /// Use only ASCII characters
     #[arg(long)]
     pub(crate) ascii: bool,
     /// When to use colors
