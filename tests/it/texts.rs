@@ -16,7 +16,15 @@ const TABLES: [(&str, &[&str]); 3] = [
 /// The last words of names that the code puts together from a status or a fault. `error_page` tests them.
 const COMPUTED: [&str; 4] = [" heading", " sentence", " advice", " meaning"];
 /// Other texts that people read, which have a form of their own.
-const OTHERS: [&str; 3] = ["src/practice/catalogue.txt", "src/practice/broken.txt", "src/practice/compressed.txt"];
+const OTHERS: [&str; 7] = [
+    "src/practice/catalogue.txt",
+    "src/practice/broken.txt",
+    "src/practice/compressed.txt",
+    "src/program/options/long_help.txt",
+    "src/program/options/short_help.txt",
+    "src/program/options/last_sections.txt",
+    "README.md",
+];
 
 /// Words that a reader whose English is a second language takes for something else, or that we call otherwise.
 const FORBIDDEN: [(&str, &str); 12] = [
