@@ -78,7 +78,9 @@ fn calls(code: &str) -> Vec<(String, BTreeSet<String>)> {
         });
         let list = &list[..end.unwrap_or(list.len())];
         let values = list.match_indices("(\"").filter_map(|(at, _)| list[at + 2..].split_once('"'));
-        let values = values.filter(|(_, rest)| rest.starts_with(", "));
+        // A value may be a call with a string of its own.
+        let is_name = |name: &str| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+        let values = values.filter(|(name, rest)| is_name(name) && rest.starts_with(", "));
         calls.push((name.to_string(), values.map(|(name, _)| name.to_string()).collect()));
     }
     calls
