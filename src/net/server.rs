@@ -184,7 +184,6 @@ pub struct Server {
     state: Arc<ServerState>,
     /// The first one runs on the thread that calls [`Server::run`].
     loops: Vec<EventLoop>,
-    wakers: Vec<Arc<Waker>>,
     workers: Arc<Workers>,
     /// Disconnected when the thread of the log has ended; `None` without a log.
     written: Option<Receiver<()>>,
@@ -215,18 +214,14 @@ impl Server {
             }
         }
         // All sockets exist before the first loop is made: a port that is taken is reported before anything runs.
-        let (mut loops, mut wakers) = (Vec::with_capacity(count), Vec::with_capacity(count));
-        for own in shares {
-            let (one, waker) = EventLoop::new(state.clone(), own, workers.clone(), app.fork(), access_log.clone())?;
-            loops.push(one);
-            wakers.push(waker);
-        }
-        Ok(Server { state, loops, wakers, workers, written })
+        let new = |own| EventLoop::new(state.clone(), own, workers.clone(), app.fork(), access_log.clone());
+        let loops = shares.into_iter().map(new).collect::<io::Result<_>>()?;
+        Ok(Server { state, loops, workers, written })
     }
 
     /// A handle that stops it.
     pub fn stopper(&self) -> Stopper {
-        Stopper { state: self.state.clone(), wakers: self.wakers.clone() }
+        Stopper { state: self.state.clone(), wakers: self.loops.iter().map(EventLoop::waker).collect() }
     }
 
     /// Records what the sockets carry, into one receiver for each loop.

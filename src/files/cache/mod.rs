@@ -2,9 +2,9 @@
 //! descriptor with their head. Each loop has its own cache, so there are no locks. The descriptors
 //! belong to all loops together ([`open_files`]).
 //!
-//! There are two entry points. [`FileCache::store`] keeps a response that the normal path made, if
-//! its path was requested before (a worker does the same by [`MadeByWorkers::make`]); [`FileCache::lookup`] returns it while it is up to date. A hit
-//! costs one `stat` and two copies instead of open, fstat, read and close.
+//! [`FileCache::store`] keeps a response that the normal path made, if its path was requested before; a worker does the
+//! same by [`MadeByWorkers::make`]. [`FileCache::lookup`] returns it while it is up to date. A hit costs one `stat` and
+//! two copies instead of open, fstat, read and close.
 //!
 //! A response from here must equal the response that the normal path would make now. So every hit
 //! asks the kernel whether the file is unchanged, to the nanosecond: no expiry times, no
@@ -29,7 +29,7 @@ pub(crate) mod open_files;
 
 use std::collections::HashMap;
 use std::hash::BuildHasher;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use crate::files::cache::cached_file::{CachedFile, CheckedFolders};
@@ -37,7 +37,7 @@ use crate::files::cache::open_files::OpenFiles;
 use crate::files::precondition::{self, Verdict};
 use crate::files::{resource::Resolver, root::Root};
 use crate::http::{Request, Status};
-use crate::service::{Answer, Body, OpenFile, RequestContext, Response};
+use crate::service::{Answer, Body, OpenFile, RequestContext, Response, lock};
 
 /// Default for the number of files that are kept open, because opening a file costs more than
 /// sending a small one.
@@ -210,12 +210,8 @@ impl FileCache {
 pub(crate) struct MadeByWorkers(Mutex<Vec<CachedFile>>);
 
 impl MadeByWorkers {
-    fn lock(&self) -> MutexGuard<'_, Vec<CachedFile>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn take(&self, path: &[u8]) -> Option<CachedFile> {
-        let mut entries = self.lock();
+        let mut entries = lock(&self.0);
         let at = entries.iter().position(|entry| entry.requested_path() == path)?;
         Some(entries.swap_remove(at))
     }
@@ -233,7 +229,7 @@ impl MadeByWorkers {
         let Some(entry) = CachedFile::new(request, response.fields(), file, resolver, open_files, now, true) else {
             return;
         };
-        let mut entries = self.lock();
+        let mut entries = lock(&self.0);
         // Of one that nobody asks for again, another takes the place.
         if entries.len() >= MADE {
             entries.remove(0);

@@ -54,9 +54,10 @@ pub(crate) fn answer(write: WriteRequest) -> Answer {
             }),
         );
     }
+    let limit = write.resolver.settings.max_body;
     let is_refused = match write.request.framing() {
         Framing::None => true,
-        Framing::Length(length) => length > write.resolver.settings.max_body,
+        Framing::Length(length) => length > limit,
         Framing::Chunked => false,
     };
     let open = move || {
@@ -70,8 +71,7 @@ pub(crate) fn answer(write: WriteRequest) -> Answer {
             move || Outcome::Response(open().err().unwrap_or_else(|| Response::new(Status::CONTENT_TOO_LARGE)));
         return Answer::Blocking(Task { device, ..Lane::Open.into() }, Box::new(refuse));
     }
-    // The sinks count the bytes themselves, so that content that is too long gets the same page everywhere.
-    Answer::Receive { limit: u64::MAX, device, open: Box::new(open) }
+    Answer::Receive { limit, device, open: Box::new(open) }
 }
 
 /// DELETE of a file, of a link itself, or of an empty folder (RFC 9110 §9.3.5). Blocks.

@@ -70,7 +70,6 @@ struct Upload {
     path: Vec<u8>,
     folder: Arc<WritableFolder>,
     files: Vec<UploadedFile>,
-    written: u64,
 }
 
 /// Makes all checks that are possible before the content.
@@ -88,7 +87,7 @@ pub(crate) fn begin(write: &Arc<WriteRequest>) -> Result<Box<dyn Sink>, WriteErr
         path.push(b'/');
     }
     let folder = root.writable_folder(&path)?;
-    let mut upload = Upload { write: Arc::clone(write), path, folder, files: Vec::new(), written: 0 };
+    let mut upload = Upload { write: Arc::clone(write), path, folder, files: Vec::new() };
     // A bad name is refused before the preconditions, like every fault of the head.
     let name = if form.is_none() { upload.name_of_content()? } else { Vec::new() };
     write.check_folder_preconditions()?;
@@ -132,12 +131,6 @@ impl Upload {
         let temp = TempFile::create_if_room(&self.folder, length)?;
         self.files.push(UploadedFile { name, temp, _permit: permit });
         Ok(())
-    }
-
-    /// Counts bytes of the content, those between the files of a form included.
-    fn count(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
-        self.written += bytes.len() as u64;
-        if self.written > self.write.resolver.settings.max_body { Err(self.write.too_large()) } else { Ok(()) }
     }
 
     /// Appends bytes to the last file.
@@ -201,8 +194,7 @@ impl Upload {
 /// Content that is one file.
 impl Sink for Upload {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Response> {
-        let appended = self.count(bytes).and_then(|()| self.append(bytes));
-        appended.map_err(|error| self.write.response(error))
+        self.append(bytes).map_err(|error| self.write.response(error))
     }
 
     fn finish(mut self: Box<Upload>) -> Response {
@@ -276,7 +268,6 @@ impl FormSink {
 
     /// Reads the next bytes of the form.
     fn append(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
-        self.upload.count(bytes)?;
         let mut rest = bytes;
         // First the unread bytes, with some new ones after them, until the reader needs only new ones.
         while !self.unread.is_empty() {

@@ -112,7 +112,7 @@ fn target(write: &WriteRequest, path: &[u8], folder: &WritableFolder) -> Result<
 
 impl Sink for PutSink {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Response> {
-        self.append(bytes).map_err(|error| self.write.response(error))
+        self.temp.write(bytes).map_err(|error| self.write.response(error.into()))
     }
 
     fn finish(mut self: Box<PutSink>) -> Response {
@@ -121,14 +121,6 @@ impl Sink for PutSink {
 }
 
 impl PutSink {
-    /// Appends bytes to the temporary file.
-    fn append(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
-        if self.temp.written + bytes.len() as u64 > self.write.resolver.settings.max_body {
-            return Err(self.write.too_large());
-        }
-        Ok(self.temp.write(bytes)?)
-    }
-
     /// Gives the file its name, after all content was received.
     fn publish(&mut self) -> Result<Response, WriteError> {
         if self.temp.length.is_some_and(|length| length != self.temp.written) {

@@ -171,10 +171,6 @@ impl WriteRequest {
         self.resolver.rights.not_allowed(&self.request, kind, self.peer).into()
     }
 
-    pub(crate) fn too_large(&self) -> WriteError {
-        error_page::problem(&self.request, &Problem::too_large(self.resolver.settings.max_body)).into()
-    }
-
     pub(crate) fn response(&self, error: WriteError) -> Response {
         let error = match error {
             WriteError::Refused(response) => return response,
@@ -220,8 +216,9 @@ impl WriteRequest {
             Framing::Chunked => None,
         };
         // Before 100 (Continue): the client need not send what will be refused.
-        if length.is_some_and(|length| length > self.resolver.settings.max_body) {
-            return Err(self.too_large());
+        let most = self.resolver.settings.max_body;
+        if length.is_some_and(|length| length > most) {
+            return Err(error_page::problem(&self.request, &Problem::too_large(most)).into());
         }
         if self.request.method() == Method::Put && self.request.has("content-range") {
             // Storing a range as if it were the whole would destroy the file.

@@ -97,15 +97,14 @@ pub(crate) struct EventLoop {
 }
 
 impl EventLoop {
-    /// A loop on these listeners, and the waker that reaches it. Errors: when the poller cannot be created or refuses a
-    /// listener.
+    /// A loop on these listeners. Errors: when the poller cannot be created or refuses a listener.
     pub(crate) fn new(
         server: Arc<ServerState>,
         listeners: Vec<(std::net::TcpListener, SocketAddr)>,
         workers: Arc<Workers>,
         app: App,
         access_log: AccessLog,
-    ) -> io::Result<(EventLoop, Arc<Waker>)> {
+    ) -> io::Result<EventLoop> {
         let poll = Poll::new()?;
         // Workers and signals reach the loop through it, from other threads.
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
@@ -139,7 +138,7 @@ impl EventLoop {
             resident: None,
             tap: None,
         };
-        let event_loop = EventLoop {
+        Ok(EventLoop {
             server,
             context,
             poll,
@@ -149,10 +148,14 @@ impl EventLoop {
             deadlines: Deadlines::default(),
             queued: Vec::new(),
             waiting: VecDeque::new(),
-            waker: waker.clone(),
+            waker,
             paused_until: None,
-        };
-        Ok((event_loop, waker))
+        })
+    }
+
+    /// Reaches the loop from another thread.
+    pub(crate) fn waker(&self) -> Arc<Waker> {
+        self.waker.clone()
     }
 
     /// Serves until the server stops. Returns what this loop has done.
