@@ -18,6 +18,7 @@ mod site;
 mod uploads;
 mod webdriver;
 mod wire;
+mod wire_live;
 
 use std::ffi::OsStr;
 use std::fs;

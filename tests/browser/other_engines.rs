@@ -139,9 +139,23 @@ fn wire_view(engine: &mut Engine) {
     // The text is fetched and then copied, which Safari allows only if the clipboard is asked at the click.
     engine.click(".acts button");
     engine.wait("document.querySelector('#toast').innerText.startsWith('Copied: curl ')");
+    // Half a request is shown while its rest has not been sent, and then grows.
+    let mut stream = TcpStream::connect(site.url.trim_start_matches("http://").trim_end_matches('/')).unwrap();
+    stream.set_nodelay(true).unwrap();
+    stream.write_all(b"POST /.try/upload HTTP/1.1\r\nHost: loc").unwrap();
+    engine.click("#follow");
+    engine.wait("document.querySelector('.fr.going')?.innerText.includes('blank line not seen yet')");
+    stream.write_all(b"alhost\r\nContent-Length: 5000\r\nConnection: close\r\n\r\nhello").unwrap();
+    engine.wait("document.querySelector('.going progress')?.value == 5");
+    engine
+        .wait("[...document.querySelectorAll('.by')].at(-1).innerText == 'hello' && document.querySelector('.caret')");
+    check(engine, "wire-live");
+    stream.write_all(&[b'.'; 4995]).unwrap();
+    engine
+        .wait("document.querySelector('h1').innerText.includes('200 OK') && !document.querySelector('.going, .caret')");
+    drop(stream);
     // A broken one is marked, and the reason is named.
     talk(&site, &["GET /bad HTTP/1.1\r\nHost : localhost\r\n\r\n"]);
-    engine.click("#follow");
     engine.wait("document.querySelector('h1').innerText.includes('400') && document.querySelector('.k-bad')");
     assert_eq!(engine.eval("getComputedStyle(document.querySelector('.k-bad')).textDecorationStyle"), "wavy");
     // The bytes after the fault are there too, as what they are.

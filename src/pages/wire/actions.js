@@ -5,7 +5,7 @@ import { linkTo, make, setText } from './dom.js'
 import { drawSoon, view } from './state.js'
 import { say } from './texts.js'
 
-/** Milliseconds that a toast stays, and that the address of a download is needed. */
+/** Milliseconds that a toast stays; that a download needs its address. */
 const TOAST = 4000
 const SAVED = 1000
 
@@ -20,7 +20,7 @@ function toast(text) {
 export const attempt = action => () => action().catch(error => toast(error.message))
 const button = (text, action) => make('button', say(text), { onclick: attempt(action) })
 
-/** Copies a text. Safari allows that only while a click is handled, so a text that must be fetched is a promise. */
+/** Safari copies only while a click is handled, so a text that must be fetched is a promise. */
 async function copy(coming) {
 	const blob = Promise.resolve(coming).then(text => new Blob([text], { type: 'text/plain' }))
 	const [text] = await Promise.all([coming, navigator.clipboard.write([new ClipboardItem({ 'text/plain': blob })])])

@@ -1,7 +1,7 @@
 // The key of this start of the server, and requests to its API.
 //
 // There are no cookies. The key comes in the fragment of the printed address and is kept in the storage of this
-// origin, so that links of other pages work.
+// origin, so links of other pages work.
 
 /** Stores a value or returns it. Some browsers forbid both. */
 export function stored(name, value) {

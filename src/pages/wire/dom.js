@@ -16,7 +16,7 @@ export function make(name, ...contents) {
 	return made
 }
 
-export const linkTo = (href, text = href) => make('a', text, { href, target: '_blank', rel: 'noreferrer' })
+export const linkTo = (href, text = href) => make('a', text, { href, target: '_blank' })
 
 /** The same text is not set again: a screen reader would read it again. */
 export function setText(selector, text) {

@@ -53,7 +53,7 @@ function story({ closed, lostBefore }, { messages, response }) {
 function lesson({ closed, recvs }, exchange) {
 	const [bold, rest] = exchange?.request?.seam || []
 	if (rest) return [make('b', bold), ' ', rest]
-	return closed ? closed.sentence + '.' : say(recvs[0] ? 'requestBegun' : 'nothingSent')
+	return closed ? closed.sentence + '.' : !recvs[0] && say('nothingSent')
 }
 
 /** Moments, the time between them, and who was waited for. */
@@ -68,7 +68,7 @@ function drawTimeline({ accepted, closed }, messages) {
 	}))
 }
 
-/** Shown instead of an exchange. `advice` has pairs of words and a command or an address. */
+/** Instead of an exchange: pairs of words and a command or an address. */
 export function drawAdvice(title, advice) {
 	MAIN.replaceChildren(make('div.lead', make('h1', title),
 		advice.map(([words, command]) => [make('p', words), command && drawCommand(command)])))

@@ -88,7 +88,7 @@ function partBelow({ currentTarget, target, clientX, clientY }) {
 
 export function listen() {
 	onkeydown = event => {
-		const action = !event.ctrlKey && !event.metaKey && !event.altKey && !HELP.open && actionOf(event)
+		const action = !(event.ctrlKey || event.metaKey || event.altKey || HELP.open) && actionOf(event)
 		if (!action) return
 		action()
 		event.preventDefault()

@@ -7,9 +7,9 @@ import { drawSoon, view } from './state.js'
 import { connections, newestFirst } from './store.js'
 import { say } from './texts.js'
 
-/** The place that is looked for, until it has been recorded. */
+/** The place that is looked for until it is recorded. */
 let wanted
-export const isLooking = () => wanted !== undefined
+export const isLooking = () => Boolean(wanted)
 
 export function goTo(link = '') {
 	const [, start, id, side, byte] = /^(?:find=(.*)|(c[\d.]+)(?:\/(\w+)\/0x(\w+))?)$/.exec(link) || []
@@ -19,7 +19,7 @@ export function goTo(link = '') {
 	drawSoon()
 }
 
-/** Shows the wanted place, if it is known. Returns whether it is. */
+/** Returns whether the wanted place is known, and shown. */
 export function arrive() {
 	const { start, id, side, byte } = wanted
 	const [connection, exchange] = find(start, id)

@@ -15,9 +15,9 @@ import { drawSoon, forget, view } from './state.js'
 import { clear, dictionary, lost, newestFirst, take } from './store.js'
 import { fillDocument, KEYS, say } from './texts.js'
 
-/** Milliseconds between two drawings of an exchange: that costs more than the list. */
+/** Milliseconds from one drawing of an exchange to the next. */
 const REST = 100
-/** Milliseconds before the stream is asked for again: at first, and at most. */
+/** Milliseconds before the next try: at first, at most. */
 const FIRST_RETRY = 250
 const LAST_RETRY = 4000
 
@@ -89,10 +89,10 @@ view.draw = now => {
 		return
 	}
 	if (!isOther && !isOld) return
-	drawn = now
 	isOld = false
 	if (isOther) show(newest.connection, newest)
 	else show(view.connection, view.exchange || view.connection.exchanges[0])
+	drawn = performance.now()
 }
 
 function drawHeader(all) {

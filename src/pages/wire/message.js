@@ -5,6 +5,9 @@ import { make, linkTo } from './dom.js'
 import { dictionary } from './store.js'
 import { say } from './texts.js'
 
+/** Most calls that are marked in a message. */
+const CUTS = 100
+
 export const card = (title, about, ...contents) =>
 	make('section.card', make('h2', title, make('small', about)), contents)
 
@@ -12,8 +15,9 @@ export const sectionOf = (note, text = note.section) => note.link ? linkTo(note.
 
 export function drawMessage(message) {
 	const { about, calls, side, start, end } = message
-	const cuts = calls.filter(({ from }) => from > start && from < end).map(call =>
-		({ at: call.from - start, number: call.number, hint: say('callStarts', call) }))
+	const isKept = place => !message.slice(place, place + 1)[1]
+	const inside = calls.filter(({ from }) => from > start && from < end && isKept(from - start)).slice(0, CUTS)
+	const cuts = inside.map(call => ({ ...call, at: call.from - start, hint: say('callStarts', call) }))
 	const seamAt = place => cuts.filter(({ at }) => at === place).map(({ hint }) => make('div.seam', hint, { key: 'seam' + place }))
 	const lines = message.rows.map(row => [seamAt(row.start), drawRow(row, cuts)])
 	return card(...about, { key: side + start }, make('div.msg', lines), drawFoot(message))
@@ -46,7 +50,7 @@ function drawPart(part, cuts) {
 	return made
 }
 
-/** Where the message ends, what is wrong, or what is still missing. */
+/** Where it ends, what is wrong, or what is still missing. */
 function drawFoot({ foot, broken, isGrowing, under_way: underWay }) {
 	if (underWay) {
 		const { sentence, arrived: value, promised: max } = underWay

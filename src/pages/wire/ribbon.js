@@ -4,7 +4,7 @@ import { make } from './dom.js'
 import { callsOf } from './store.js'
 import { say } from './texts.js'
 
-/** Drawn at most: exchanges on each side of the shown one; calls. */
+/** Drawn at most: exchanges at each side; calls. */
 const NEAR = 3
 const CALLS = 8
 
@@ -60,15 +60,15 @@ function messageBlocks(connection, exchange, isRequest, moved) {
 	return blocks
 }
 
-/** The calls over bytes `from..to`. The last ones of many share a block. */
+/** The calls over bytes `from..to`: of many the first, the last, and a sum. */
 function callBlocks(calls, from, to, isRequest) {
-	const blocks = callsOf(calls, from, to).map(call => {
+	const inside = callsOf(calls, from, to)
+	const more = inside.splice(CALLS / 2, Math.max(0, inside.length - CALLS))
+	const blocks = inside.map(call => {
 		const values = { ...call, n: call.to - call.from }
-		const hint = say('callHint', values)
-		const text = say('callBlock', values)
-		return { from: Math.max(from, call.from), to: Math.min(to, call.to), kind: 'call', isRequest, hint, text }
+		return { from: Math.max(from, call.from), to: Math.min(to, call.to), kind: 'call', isRequest, hint: say('callHint', values), text: say('callBlock', values) }
 	})
-	const more = blocks.splice(CALLS)
-	if (more[0]) blocks.push({ ...more[0], to: more.at(-1).to, kind: 'rest', hint: '', text: say('moreCalls', { n: more.length }) })
+	const text = say('moreCalls', { n: more.length })
+	if (more[0]) blocks.splice(CALLS / 2, 0, { from: more[0].from, to: more.at(-1).to, kind: 'rest', isRequest, text })
 	return blocks
 }

@@ -12,8 +12,8 @@ import { callsOf } from './store.js'
 
 /** Draws an exchange, or a connection without one. What a person has selected stays so. */
 export function show(connection, exchange) {
-	const isSame = exchange && exchange === view.exchange
-	const before = isSame && view.part
+	const isSame = exchange === view.exchange
+	const before = isSame ? view.part : undefined
 	const hadFocus = before?.element && before.element === document.activeElement
 	const end = isSame && one('.caret')?.getBoundingClientRect()
 	const wasEndVisible = !end || end.bottom > 0 && end.top < innerHeight
@@ -24,19 +24,20 @@ export function show(connection, exchange) {
 	const part = exchange && firstPart(exchange, !isFollowing && before)
 	if (!part) return
 	select(part)
-	if (hadFocus) focus(part)
-	if (!before && part.message.broken) reveal(part.row.element)
+	if (hadFocus) part.element.focus({ preventScroll: true })
+	const isNewError = part.message.broken && !before?.message.broken
+	if (isNewError && (isFollowing || !before)) reveal(part.row.element)
 	// A growing end stays in view, unless a person has scrolled away from it.
-	else if (isFollowing && wasEndVisible) reveal(one('.caret'))
+	else if (isFollowing && wasEndVisible && part.message.isGrowing) reveal(one('.caret'))
 }
 
-/** The part as before, or where a message grows, or the error, or the target. */
+/** The part as before, or the error, or where a message grows, or the target. */
 function firstPart({ messages, growing }, before) {
 	const old = before && messages.find(message => message.isSame(before.message))
 	if (old) return old.partAt(before.start)
-	if (growing) return growing.partAt(growing.bytes)
-	const message = messages.find(({ broken }) => broken) || messages[0]
-	return message.partAt(message.broken?.byte ?? (message.method ? message.method.length + 1 : 0))
+	const message = messages.find(({ broken }) => broken) || growing || messages[0]
+	const target = message.method ? message.method.length + 1 : 0
+	return message.partAt(message.broken?.byte ?? (growing ? message.bytes : target))
 }
 
 export const reveal = target => target?.scrollIntoView({ block: 'nearest' })
@@ -65,16 +66,11 @@ export function choose(part, mode = view.mode === 'pinned' ? 'pinned' : 'free') 
 	drawSoon()
 }
 
-function focus(part) {
-	part.element.focus({ preventScroll: true })
-	reveal(part.row.element)
-}
-
-/** Goes to a part, if there is one. */
 export function enter(part, mode) {
 	if (!part) return
 	choose(part, mode)
-	focus(part)
+	part.element.focus({ preventScroll: true })
+	reveal(part.row.element)
 }
 
 export const pin = part => enter(part, 'pinned')

@@ -41,15 +41,15 @@ class Connection {
 		this.lostBefore = lost.events
 		if (kind === 'accepted') this.accepted = event
 		if (kind === 'closed') this.closed = event
-		if (kind === 'recv') addCall(this.recvs, [start, bytes, at, call])
-		if (kind === 'send') addCall(this.sends, [start, bytes, at, call, event.from_file ? 'sendfile' : 'send'])
+		if (kind === 'recv') addCalls(this.recvs, [[start, bytes, at, call]])
+		if (kind === 'send') addCalls(this.sends, [[start, bytes, at, call, event.from_file ? 'sendfile' : 'send']])
 		if (event.spans) this.takeMessage(event)
 		return this
 	}
 
 	takeMessage(event) {
-		for (const call of event.recvs || []) addCall(this.recvs, call)
-		for (const call of event.sends || []) addCall(this.sends, call)
+		addCalls(this.recvs, event.recvs)
+		addCalls(this.sends, event.sends)
 		const id = 'c' + event.exchange
 		let exchange = this.exchanges.findLast(known => known.id === id)
 		if (!exchange) this.exchanges.push(exchange = new Exchange(this, id))
@@ -65,12 +65,14 @@ class Connection {
 	}
 }
 
-/** Adds or replaces a call. Of very many calls the server sums up the last, and the sum replaces those. */
-function addCall(calls, [start, bytes, time, number, how = 'recv']) {
-	const call = { from: start, to: start + bytes, time, number, name: `${how}() #${number}` }
-	const place = calls.findLastIndex(known => known.from < start) + 1
-	const inside = calls.slice(place).findIndex(known => known.to > call.to)
-	calls.splice(place, inside < 0 ? Infinity : inside, call)
+/** Puts calls in the place of those that moved the same bytes. Of very many the server sums up the last ones. */
+function addCalls(calls, told) {
+	if (!told?.[0]) return
+	const fresh = told.map(([start, bytes, time, number, how = 'recv']) =>
+		({ from: start, to: start + bytes, time, number, name: `${how}() #${number}` }))
+	const place = calls.findLastIndex(({ from }) => from < fresh[0].from) + 1
+	const later = calls.slice(place).filter(({ to }) => to > fresh.at(-1).to)
+	calls.splice(place, Infinity, ...fresh, ...later)
 }
 
 /** The calls that moved bytes `from..to` of a side. */
@@ -90,7 +92,8 @@ class Exchange {
 
 	get request() { return this.messages.find(({ event }) => event === 'request') }
 	get response() { return this.messages.find(({ event, interim }) => event === 'response' && !interim) }
-	get growing() { return this.messages.findLast(({ isGrowing }) => isGrowing) }
+	/** Not bytes after an error: nothing is missing there. */
+	get growing() { return this.messages.findLast(({ isGrowing, event }) => isGrowing && event !== 'unparsed') }
 
 	take(message) {
 		// A message is sent again whenever it has grown.
@@ -106,7 +109,6 @@ class Message {
 		Object.assign(this, event, { owner, isRequest, calls: isRequest ? owner.recvs : owner.sends })
 	}
 
-	/** Whether the other is this message at another time. */
 	isSame({ side, start }) { return side === this.side && start === this.start }
 	get end() { return this.start + this.bytes }
 	get isGrowing() { return this.under_way && !this.owner.closed }

@@ -50,7 +50,6 @@ const TEXTS = {
 
 	connection: 'Connection c{number}',
 	aboutConnection: 'the calls of the program, and the HTTP messages in them',
-	requestBegun: 'A request has begun and is not complete.',
 	nothingSent: 'The client has sent nothing yet.',
 	noResponse: 'There was no response.',
 	noResponseYet: 'There is no response yet.',
@@ -61,7 +60,7 @@ const TEXTS = {
 	sendRow: 'send() took',
 	callBlock: '#{number} · {n} B',
 	callHint: '{name}: {n} B at +{time}',
-	moreCalls: { one: '{n} more call', other: '{n} more calls' },
+	moreCalls: '{n} more',
 	notParsed: '{n} not parsed',
 	moving: '{n} under way',
 	missing: '{n} missing',
