@@ -153,6 +153,26 @@ fn what_people_read_has_plain_words() {
     }
 }
 
+/// The pages and their scripts. Styles are left out: they have properties whose names are forbidden here.
+#[test]
+fn the_pages_have_plain_words() {
+    let mut open = ["public", "src/pages"].map(|path| Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).to_vec();
+    let mut files = 0;
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            open.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if path.extension().is_some_and(|end| end == "html" || end == "js" || end == "svg") {
+            let text = fs::read_to_string(&path).unwrap();
+            let text = text.split("<style>").map(|part| part.rsplit("</style>").next().unwrap()).collect::<String>();
+            // The list of words explains that one, and a member of the JSON has its name.
+            let text = text.replace(concat!("<i>oct", "et</i>"), "").replace(concat!(".oct", "ets"), "");
+            assert_eq!(words(&text), [""; 0], "{}", path.display());
+            files += 1;
+        }
+    }
+    assert!(files > 40, "{files} files");
+}
+
 #[test]
 fn a_planted_difference_is_found() {
     let table = "# a | b\na b | {x} and {y:y/ys} | {x}\nc | d\n";

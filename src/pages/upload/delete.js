@@ -38,7 +38,7 @@ async function askToDelete(row) {
   deleteError.textContent = ''
   keepButton.textContent = UPLOAD_TEXT.keep
   deleteButton.hidden = deleteButton.disabled = false
-  // The answer is about the file as it is now. With its tag the server does not delete a newer one.
+  // The user decides about the file as it is now. With its tag the server does not delete a newer one.
   const tag = isFolder ? '' : await entityTag(url)
   deleteButton.onclick = () => deleteRow(row, url, name, tag)
   if (!deleteDialog.open) deleteDialog.showModal()

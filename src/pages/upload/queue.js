@@ -49,7 +49,7 @@ async function gather(find) {
 }
 
 function addUpload(blob, path) {
-  // macOS puts this file into every folder. Nobody means to upload it.
+  // macOS puts this file into every folder. It is not meant to be uploaded.
   if (/(^|\/)\.DS_Store$/.test(path)) return
   const upload = { blob, path, target: path, sent: 0 }
   batch.push(upload)
