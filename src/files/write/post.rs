@@ -10,6 +10,7 @@
 //!   others are ignored.
 //! - With any other type it is one file. Content-Disposition may suggest its name.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -28,9 +29,6 @@ use crate::service::{Response, Sink, error_page::PageFormat, text};
 const MAX_FILES: usize = 512;
 /// Numbers that are tried for a file whose name is in use.
 const MAX_NUMBER: u32 = 1000;
-/// Bytes that are given to the reader after the bytes it could not use: more than the longest head
-/// of a part, so it always makes progress.
-const LOOKAHEAD: usize = 16 * 1024;
 
 /// A received file that is not published yet.
 struct UploadedFile {
@@ -268,28 +266,13 @@ impl FormSink {
 
     /// Reads the next bytes of the form.
     fn append(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
-        let mut rest = bytes;
-        // First the unread bytes, with some new ones after them, until the reader needs only new ones.
-        while !self.unread.is_empty() {
-            let mut input = std::mem::take(&mut self.unread);
-            let unread = input.len();
-            let more = rest.len().min(LOOKAHEAD);
-            input.extend_from_slice(&rest[..more]);
-            let used = self.consume(&input)?;
-            // The old bytes are used up, so the rest needs no copy.
-            if used >= unread {
-                rest = &rest[used - unread..];
-                break;
-            }
-            self.unread = input.split_off(used);
-            rest = &rest[more..];
-            if rest.is_empty() {
-                return Ok(());
-            }
-        }
-        // The usual case: the reader works on the received bytes without a copy.
-        let used = self.consume(rest)?;
-        self.unread = rest[used..].to_vec();
+        // Mostly nothing is left over, and the reader works on the received bytes without a copy.
+        let input = match &self.unread[..] {
+            [] => Cow::Borrowed(bytes),
+            unread => Cow::Owned([unread, bytes].concat()),
+        };
+        let used = self.consume(&input)?;
+        self.unread = input[used..].to_vec();
         Ok(())
     }
 }
