@@ -114,40 +114,24 @@ fn prefix(kind: FileKind, key: &[u8]) -> u128 {
 /// leading zeros, and its digits. Bytes that are not UTF-8 stay as they are.
 fn push_key(keys: &mut Vec<u8>, name: &[u8]) {
     for chunk in name.utf8_chunks() {
-        push_text(keys, chunk.valid());
-        keys.extend_from_slice(chunk.invalid());
-    }
-}
-
-/// Appends the key of valid UTF-8.
-fn push_text(keys: &mut Vec<u8>, mut text: &str) {
-    while !text.is_empty() {
-        let ascii = text.bytes().position(|b| !b.is_ascii()).unwrap_or(text.len());
-        push_ascii(keys, &text.as_bytes()[..ascii]);
-        text = &text[ascii..];
-        let Some(char) = text.chars().next() else { return };
-        let mut buffer = [0; 4];
-        // One letter may become several in lower case, as İ does.
-        char.to_lowercase().for_each(|lower| keys.extend_from_slice(lower.encode_utf8(&mut buffer).as_bytes()));
-        text = &text[char.len_utf8()..];
-    }
-}
-
-/// Appends the key of ASCII text.
-fn push_ascii(keys: &mut Vec<u8>, mut text: &[u8]) {
-    while let Some(&byte) = text.first() {
-        if byte.is_ascii_digit() {
-            let run = text.iter().position(|b| !b.is_ascii_digit()).unwrap_or(text.len());
-            let zeros = text[..run].iter().position(|&b| b != b'0').unwrap_or(run);
-            let digits = &text[zeros..run];
-            // A name has at most 255 bytes on every file system in use, so its length fits.
-            keys.extend_from_slice(&[b'0', u8::try_from(digits.len()).unwrap_or(u8::MAX)]);
-            keys.extend_from_slice(digits);
-            text = &text[run..];
-        } else {
-            keys.push(byte.to_ascii_lowercase());
-            text = &text[1..];
+        let mut text = chunk.valid();
+        while let Some(char) = text.chars().next() {
+            let run = text.bytes().take_while(u8::is_ascii_digit).count();
+            if run > 0 {
+                let digits = text[..run].trim_start_matches('0').as_bytes();
+                // A name has at most 255 bytes on every file system in use, so its length fits.
+                keys.extend_from_slice(&[b'0', u8::try_from(digits.len()).unwrap_or(u8::MAX)]);
+                keys.extend_from_slice(digits);
+            } else if char.is_ascii() {
+                keys.push(char.to_ascii_lowercase() as u8);
+            } else {
+                let mut buffer = [0; 4];
+                // One letter may become several in lower case, as İ does.
+                char.to_lowercase().for_each(|lower| keys.extend_from_slice(lower.encode_utf8(&mut buffer).as_bytes()));
+            }
+            text = &text[run.max(char.len_utf8())..];
         }
+        keys.extend_from_slice(chunk.invalid());
     }
 }
 

@@ -235,11 +235,12 @@ impl Root {
         // NONBLOCK: opening a FIFO must not wait for a writer. NOCTTY: a terminal that is opened must
         // not become the controlling terminal of the server.
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let descriptor = match self.descriptor(path, flags, may_block) {
+        let symlinks = self.inner.symlinks;
+        let descriptor = match self.descriptor(path, flags, symlinks, may_block) {
             Err(Errno::ACCESS) => {
                 // A folder that may be entered but not listed can still have an index, or need a redirect to its slash.
                 let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-                let folder = self.descriptor(path, flags, may_block);
+                let folder = self.descriptor(path, flags, symlinks, may_block);
                 folder.map_err(|error| if error == Errno::AGAIN { error } else { Errno::ACCESS })
             }
             Err(Errno::XDEV) => {
@@ -264,10 +265,36 @@ impl Root {
         self.inner.file_systems.get(meta.device)
     }
 
-    /// Opens `path` by the method of this root.
-    fn descriptor(&self, path: &[u8], flags: OFlags, may_block: bool) -> Result<OwnedFd, Errno> {
+    /// Opens `path` by the method of this root. Errors: `EAGAIN` if that would block and must not; `ENOENT` if a segment
+    /// is `.` or `..`.
+    fn descriptor(&self, path: &[u8], flags: OFlags, symlinks: Symlinks, may_block: bool) -> Result<OwnedFd, Errno> {
         let path = relative(path).ok_or(Errno::NOENT)?;
-        self.inner.open_method.open(self.inner.descriptor.as_fd(), path, flags, self.inner.symlinks, may_block)
+        let (root, method) = (&self.inner.descriptor, self.inner.open_method);
+        if !may_block && method != OpenMethod::Cached {
+            return Err(Errno::AGAIN);
+        }
+        if method == OpenMethod::Walk {
+            return walk(root.as_fd(), path, flags, symlinks);
+        }
+        let resolve = symlinks.resolve();
+        if !may_block {
+            // NO_XDEV: another mount may be a network file system, on which fstat would wait.
+            let resolve = resolve | ResolveFlags::CACHED | ResolveFlags::NO_XDEV;
+            return match fs::openat2(root, path, flags, Mode::empty(), resolve) {
+                // EXDEV: out of the root, or onto another mount. A worker finds out which.
+                Err(Errno::XDEV | Errno::INTR) => Err(Errno::AGAIN),
+                opened => opened,
+            };
+        }
+        let mut opened = Err(Errno::AGAIN);
+        for _ in 0..TRIES {
+            opened = fs::openat2(root, path, flags, Mode::empty(), resolve);
+            // AGAIN: a rename during the lookup, so the kernel cannot tell whether the path stayed beneath the root.
+            if !matches!(opened, Err(Errno::AGAIN | Errno::INTR)) {
+                break;
+            }
+        }
+        opened
     }
 }
 
@@ -319,42 +346,6 @@ impl OpenMethod {
             return OpenMethod::Worker;
         }
         OpenMethod::Cached
-    }
-
-    /// Opens `path`, which is relative; `EAGAIN` if that would block and must not.
-    fn open(
-        self,
-        root: BorrowedFd<'_>,
-        path: &[u8],
-        flags: OFlags,
-        symlinks: Symlinks,
-        may_block: bool,
-    ) -> Result<OwnedFd, Errno> {
-        if !may_block && self != OpenMethod::Cached {
-            return Err(Errno::AGAIN);
-        }
-        if self == OpenMethod::Walk {
-            return walk(root, path, flags, symlinks);
-        }
-        let resolve = symlinks.resolve();
-        if !may_block {
-            // NO_XDEV: another mount may be a network file system, on which fstat would wait.
-            let resolve = resolve | ResolveFlags::CACHED | ResolveFlags::NO_XDEV;
-            return match fs::openat2(root, path, flags, Mode::empty(), resolve) {
-                // EXDEV: out of the root, or onto another mount. A worker finds out which.
-                Err(Errno::XDEV | Errno::INTR) => Err(Errno::AGAIN),
-                opened => opened,
-            };
-        }
-        let mut opened = Err(Errno::AGAIN);
-        for _ in 0..TRIES {
-            opened = fs::openat2(root, path, flags, Mode::empty(), resolve);
-            // AGAIN: a rename during the lookup, so the kernel cannot tell whether the path stayed beneath the root.
-            if !matches!(opened, Err(Errno::AGAIN | Errno::INTR)) {
-                break;
-            }
-        }
-        opened
     }
 }
 

@@ -5,7 +5,7 @@
 //! bytes: a name that is not UTF-8 is listed like any other.
 
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RawDir, ResolveFlags, StatxFlags};
@@ -158,8 +158,7 @@ impl Root {
 
     /// Opens `path`, but only if no link is on the way and no disk must be waited for.
     fn open_without_links(&self, path: &[u8], flags: OFlags) -> Option<OwnedFd> {
-        let (root, flags) = (self.inner.descriptor.as_fd(), flags | OFlags::CLOEXEC);
-        self.inner.open_method.open(root, relative(path)?, flags, Symlinks::Deny, false).ok()
+        self.descriptor(path, flags | OFlags::CLOEXEC, Symlinks::Deny, false).ok()
     }
 
     /// The number of the device that a lookup of `path` would wait for: that of the deepest folder on the way which the
@@ -196,7 +195,7 @@ impl Root {
     /// Metadata of `path` without opening it for reading. For links in a listing, which are shown
     /// only if they lead to something this root would serve.
     fn measure(&self, path: &[u8]) -> Result<Meta, Errno> {
-        let descriptor = self.descriptor(path, OFlags::PATH | OFlags::CLOEXEC, true)?;
+        let descriptor = self.descriptor(path, OFlags::PATH | OFlags::CLOEXEC, self.inner.symlinks, true)?;
         Ok(self.inner.file_systems.measure(&descriptor, true)?.0)
     }
 }

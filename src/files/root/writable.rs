@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use rustix::fs::{self, AtFlags, Dir, FileType, Mode, OFlags, StatxAttributes, StatxFlags};
 use rustix::io::Errno;
 
-use crate::files::root::{Meta, Root, Symlinks, relative};
+use crate::files::root::{Meta, Root, Symlinks};
 use crate::service::lock;
 
 /// Folders that one upload may create. A folder dropped into a browser is seldom ten deep; a path
@@ -59,7 +59,6 @@ impl Root {
     /// Opens the folder at `path` for writing. Errors: the error of the kernel; `ENOTDIR` if the path leads to a file
     /// or through one.
     pub(crate) fn writable_folder(&self, path: &[u8]) -> Result<Arc<WritableFolder>, Errno> {
-        let path = relative(path).ok_or(Errno::NOENT)?;
         let symlinks = match self.inner.symlinks {
             // Links that lead outside are followed for reading only.
             Symlinks::Any => Symlinks::Inside,
@@ -67,8 +66,7 @@ impl Root {
         };
         // RDONLY and not PATH, because fsync needs it. A folder without read permission takes no uploads.
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let opened = self.inner.open_method.open(self.inner.descriptor.as_fd(), path, flags, symlinks, true)?;
-        let folder = WritableFolder::new(opened)?;
+        let folder = WritableFolder::new(self.descriptor(path, flags, symlinks, true)?)?;
         self.inner.file_systems.check(&folder.descriptor, folder.identity.0, true)?;
         Ok(folder)
     }
