@@ -43,39 +43,39 @@ macro_rules! reasons {
 
 reasons! {
     PeerClosed "the client closed the connection";
-    NeverSpoke "the client opened the connection, said nothing, and closed it";
+    NeverSpoke "the client opened the connection, sent nothing, and closed it";
     ClosedInHead "the client closed the connection in the middle of a head";
     // So many bytes were missing, if the head gave a length.
-    ClosedInContent(Option<u64>) "the client closed the connection in the middle of its content";
-    Finished "closed after the answer, as the client asked";
-    Http10 "closed after the answer: HTTP/1.0 without keep-alive";
-    Delimited "closed after the answer: nothing else tells where its content ends";
-    Chosen "closed after the answer, as the server chose";
-    Refused "closed after a request that breaks the protocol: where the next one begins is unknown";
-    TlsHandshake "a TLS handshake; this port speaks plain http://";
+    ClosedInContent(Option<u64>) "the client closed the connection in the middle of a body";
+    Finished "closed after the response, as the client asked";
+    Http10 "closed after the response: HTTP/1.0 without keep-alive";
+    Delimited "closed after the response: only the close tells where its body ends";
+    Chosen "closed after the response, as the server decided";
+    Refused "closed after a refused request: it is not known where the next one begins";
+    TlsHandshake "the client started TLS (https://) on a port for plain http://";
     // The rest was too long to be read and dropped.
-    ContentUnread "closed after an answer that came before the content was read";
+    ContentUnread "closed after a response that was sent before the body was read";
     // The same, and the client went on until the time to linger was over.
-    StillSending "closed after an answer that came before the content was read; the client went on sending, \
-        which is met with a reset";
-    TimedOutIdle "no further request came within the idle time";
-    TimedOutHead "the head did not arrive in time";
-    TimedOutContent "the content arrived too slowly";
-    TimedOutSending "the client did not take the answer in time";
-    TimedOutLingering "the client had its answer and did not close";
-    Shed "answered 503: every seat was taken";
-    MadeRoom "an idle connection closed to make room for a new one";
+    StillSending "closed after a response that was sent before the body was read; the client kept sending, which causes \
+        a reset";
+    TimedOutIdle "no further request came within the time limit";
+    TimedOutHead "the head did not arrive within the time limit";
+    TimedOutContent "the body arrived too slowly";
+    TimedOutSending "the client did not read the response, or read it too slowly";
+    TimedOutLingering "the response was complete, but the client did not close the connection";
+    Shed "too many connections: 503 was sent";
+    MadeRoom "an idle connection was closed to make room for a new one";
     Draining "the server is stopping";
-    CutOff "the server stopped and its grace ended before the answer was out";
-    // The client reset the connection, or the network broke.
-    Broken "the client reset the connection";
-    ResetUnread "the client reset the connection without having read all of the answer";
+    CutOff "the server stopped before the response was complete";
+    // Most errors of a socket.
+    Broken "the client reset the connection, or the network failed";
+    ResetUnread "the client reset the connection before it had read the whole response";
     // The length that was announced cannot be kept.
     FileShrank "the file became shorter while it was being sent";
-    LeftEarly "the client closed before the answer had its end";
-    Scripted "closed on purpose, behind an answer sent as it stands";
-    ScriptedReset "reset on purpose, behind an answer sent as it stands";
-    Failed "the server failed inside";
+    LeftEarly "the client closed the connection before the response was complete";
+    Scripted "closed on purpose after a response that was sent exactly as written";
+    ScriptedReset "reset on purpose after a response that was sent exactly as written";
+    Failed "an error inside the server";
 }
 
 impl CloseReason {
@@ -116,10 +116,9 @@ impl CloseReason {
     /// The same sentence with the numbers of this very end.
     pub fn sentence(self) -> Cow<'static, str> {
         match self {
-            // The sentences of the table are constant. Only this reason has a number.
-            CloseReason::ClosedInContent(Some(1)) => format!("{}: 1 octet was missing", self.explain()).into(),
+            // A label and a number, so that the sentence needs no form for one byte.
             CloseReason::ClosedInContent(Some(missing)) => {
-                format!("{}: {missing} octets were missing", self.explain()).into()
+                format!("{}; missing bytes: {missing}", self.explain()).into()
             }
             _ => self.explain().into(),
         }

@@ -10,11 +10,10 @@ use std::process::ExitCode;
 
 use barewire::http::grammar::{decimal, hex_digit};
 use barewire::http::{Fault, Limits, field::split_line};
+use barewire::say;
 use barewire::service::text::printable;
 use barewire::wire::record::event::{EventKind, TimedMessage, WireEvent};
-use barewire::wire::{
-    Conversation, ExplainOptions, Message, NoteId, Role, Terminal, ViewFormat, byte_count, html_page,
-};
+use barewire::wire::{Conversation, ExplainOptions, Message, NoteId, Role, Terminal, ViewFormat, html_page};
 
 use crate::program::error::{Exit, StartError, print, warn};
 use crate::program::{options::Explain, wire_view::style};
@@ -38,7 +37,7 @@ pub(crate) fn run(options: Explain) -> Result<ExitCode, StartError> {
         let (bytes, fixed) = fix_newlines(&side.bytes);
         side.bytes = bytes;
         if fixed > 0 {
-            warn(&format!("{}: {fixed} line ends were LF alone and are read as CR LF.", side.name));
+            warn(&say!("explain/line-ends", file = &*side.name, lines = fixed as u64));
         }
     }
     let explain = ExplainOptions { redact: options.redact(), ..ExplainOptions::whole(Limits::default()) };
@@ -63,7 +62,7 @@ pub(crate) fn run(options: Explain) -> Result<ExitCode, StartError> {
         let _ = writeln!(out, "{line}");
     }
     if edited && !options.fix_newlines {
-        let _ = writeln!(out, "If an editor left it so:  barewire explain --fix-newlines");
+        let _ = writeln!(out, "{}", say!("explain/editor"));
     }
     Ok(if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(Exit::Failed as u8) })
 }
@@ -102,11 +101,11 @@ fn unread_bytes(messages: &[Message], side: &Side) -> Option<String> {
         return None;
     }
     let rest = own.find(|message| message.is_unparsed())?;
-    let what = match messages.iter().any(Message::begins_tunnel) {
-        true => "are not HTTP: the connection is a tunnel from here on",
-        false => "after the last message belong to none",
-    };
-    Some(format!("{}:{}: {} {what}.", side.name, rest.start, byte_count(rest.len())))
+    let (file, at, bytes) = (&*side.name, rest.start.to_string(), rest.len());
+    Some(match messages.iter().any(Message::begins_tunnel) {
+        true => say!("explain/tunnel", file, at, bytes),
+        false => say!("explain/rest", file, at, bytes),
+    })
 }
 
 /// Reads the files that were named: the side of the client first, if both are there. Exit code 4: a file cannot
@@ -116,8 +115,8 @@ fn read_sides(options: &Explain) -> Result<Vec<Side>, StartError> {
         let (name, bytes) = read_file(file)?;
         let (sent, received) = curl_trace(&bytes);
         if sent.is_empty() && received.is_empty() {
-            let what = format!("{name} is no trace of curl: there are no lines of hexadecimal bytes in it.");
-            return Err(StartError::new(Exit::Folder, what).advising("Write one:  curl --trace FILE URL"));
+            let what = say!("explain/no-trace", file = name);
+            return Err(StartError::new(Exit::Folder, what).advising(say!("explain/trace")));
         }
         let sides = [(Role::Request, "sent", sent), (Role::Response, "received", received)];
         // A side without bytes is left out, so that it is not reported as an empty file.
@@ -186,13 +185,18 @@ fn list_errors(messages: &[Message], side: &Side) -> Vec<String> {
     let own: Vec<&Message> = messages.iter().filter(is_own).collect();
     // A file without any message would otherwise count as well formed.
     if own.is_empty() {
-        return vec![format!("{}:0: there is no {} in it", side.name, side.role.name())];
+        let file = &*side.name;
+        return vec![match side.role {
+            Role::Request => say!("explain/no-request", file),
+            Role::Response => say!("explain/no-response", file),
+        }];
     }
     let line = |message: &Message| {
         let error = message.error?;
         let note = error.note.note();
         // The offset counts from the start of the file, where an editor can go to.
-        Some(format!("{}:{}: {} ({})", side.name, message.start + error.at, note.long, note.section))
+        let (file, at) = (&*side.name, (message.start + error.at).to_string());
+        Some(say!("explain/broken", file, at, sentence = note.long, section = note.section))
     };
     own.into_iter().filter_map(line).collect()
 }

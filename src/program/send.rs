@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use barewire::http::Limits;
+use barewire::say;
 use barewire::wire::{Conversation, ExplainOptions, Message, Role, Terminal, ViewFormat};
 
 use crate::program::error::{Exit, StartError, print, warn};
@@ -32,7 +33,7 @@ const READ: usize = 64 * 1024;
 /// Exit code 0: the server responded, or closed after it had taken everything. 1: no connection, or it broke before
 /// a response. 2: the address is wrong. 4: the file cannot be read.
 pub(crate) fn run(options: Send) -> Result<ExitCode, StartError> {
-    let failed = |error: io::Error| StartError::new(Exit::Failed, format!("the connection broke: {error}."));
+    let failed = |error: io::Error| StartError::new(Exit::Failed, say!("send/broke", error = error.to_string()));
     // With --hold, connect before the bytes are read: this shows what the server does with a silent client.
     let early = options.hold.then(|| connect(&options.to)).transpose()?;
     let (_, bytes) = read_file(&options.file)?;
@@ -54,8 +55,8 @@ fn connect(to: &str) -> Result<TcpStream, StartError> {
     // People paste the URL of the server here.
     let to = to.strip_prefix("http://").unwrap_or(to).trim_end_matches('/');
     let addresses = to.to_socket_addrs().map_err(|error| {
-        StartError::new(Exit::Usage, format!("{to:?} is no HOST:PORT that can be reached: {error}."))
-            .advising("For example:  barewire send localhost:8080 ask.bin")
+        let what = say!("send/address", address = format!("{to:?}"), error = error.to_string());
+        StartError::new(Exit::Usage, what).advising(say!("send/example"))
     })?;
     // A name may have several addresses, and the server may listen on one of them only.
     let mut last = io::Error::from(ErrorKind::AddrNotAvailable);
@@ -65,7 +66,7 @@ fn connect(to: &str) -> Result<TcpStream, StartError> {
             Err(error) => last = error,
         }
     }
-    Err(StartError::new(Exit::Failed, format!("cannot connect to {to}: {last}.")))
+    Err(StartError::new(Exit::Failed, say!("send/no-connection", address = to, error = last.to_string())))
 }
 
 /// Sends the bytes, cut where `--cut` says, with pauses between the pieces.
@@ -124,11 +125,11 @@ impl Receiver<'_> {
             let count = match socket.read(&mut buffer) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                    remark = format!("no more answer came within {} s.", begun.elapsed().as_secs());
+                    remark = say!("send/silence", seconds = begun.elapsed().as_secs().to_string());
                     0
                 }
                 Err(error) if has_response => {
-                    remark = format!("the connection broke: {error}.");
+                    remark = say!("send/broke", error = error.to_string());
                     0
                 }
                 result => result?,

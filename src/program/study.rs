@@ -20,6 +20,7 @@ use barewire::files::Site;
 use barewire::http::Limits;
 use barewire::net::{self, Listener, LogFormat, Server, Settings, Stopper, Timeouts};
 use barewire::practice;
+use barewire::say;
 use barewire::service::app::{self, App, VIEW_PATH};
 use barewire::wire::browser::{self, OpenStreams, Replayer, ViewSettings};
 use barewire::wire::export::ReplayPlan;
@@ -189,20 +190,20 @@ fn replayer(main: SocketAddr, history: Arc<History>) -> Box<Replayer> {
         // Each replay holds a clone until it ends, so the count of references tells how many run, besides `running`.
         let slot = Arc::clone(&running);
         if Arc::strong_count(&running) > REPLAYS + 1 {
-            return Err("other requests are still on their way: wait for their answers".into());
+            return Err(say!("replay/busy"));
         }
         // These texts are shown in the page.
-        let failed = |what: &str, error: io::Error| format!("{what}: {error}");
+        let failed = |error: io::Error| say!("replay/failed", error = error.to_string());
         let socket = TcpStream::connect_timeout(&main, CONNECT)
-            .map_err(|error| failed("the server takes no connection", error))?;
+            .map_err(|error| say!("replay/refused", error = error.to_string()))?;
         // The history finds a connection by the port it comes from, so its number is known before the first byte.
-        let own = socket.set_nodelay(true).and_then(|()| socket.local_addr()).map_err(|e| failed("no socket", e))?;
+        let own = socket.set_nodelay(true).and_then(|()| socket.local_addr()).map_err(failed)?;
         let send = move || {
             // Ignore errors: the view shows how far the request came.
             let _ = replay(socket, &plan);
             drop(slot);
         };
-        spawn("replay", send).map_err(|error| failed("no thread", error))?;
+        spawn("replay", send).map_err(failed)?;
         Ok(history.connection_of(own, NUMBER))
     })
 }

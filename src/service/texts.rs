@@ -15,6 +15,7 @@
 //! |---|---|
 //! | `{port}` | the value of this name |
 //! | `{requests:request/requests}` | the form of a word that goes with this number |
+//! | `**Fact**` at the start | words that a page shows in bold ([`Texts::parts`]) |
 //!
 //! `tests/it/texts.rs` compares the tables with the code: the names, and the values of each name.
 
@@ -52,8 +53,18 @@ impl Texts {
 
     /// The only text of a row.
     pub fn say(&self, name: &str, values: Values<'_>) -> String {
-        let [text] = self.row(name, values);
-        text
+        let (bold, rest) = self.parts(name, values);
+        bold + &rest
+    }
+
+    /// The only text of a row, as the words in bold at its start and the rest.
+    pub fn parts(&self, name: &str, values: Values<'_>) -> (String, String) {
+        let text = self.find(name);
+        debug_assert!(text.is_some(), "no row {name}");
+        let text = text.unwrap_or_default();
+        // Divided before the values are in it: a client may have chosen them.
+        let (bold, rest) = text.strip_prefix("**").and_then(|text| text.split_once("**")).unwrap_or(("", text));
+        (fill(bold, values), fill(rest, values))
     }
 }
 
@@ -105,6 +116,15 @@ mod tests {
         let lines = |n| texts.say("lines", &[("n", &n)]);
         assert_eq!(["0", "1", "11", "1,204"].map(lines), ["0 lines", "1 line", "11 lines", "1,204 lines"]);
         assert_eq!(texts.say("no forms", &[("n", &2)]), "2 行");
+    }
+
+    #[test]
+    fn only_the_table_decides_what_is_bold() {
+        let texts = Texts::new("fact | **{n} {n:byte/bytes}**, as {who} says\nplain | {who} says **no**\n");
+        let values: Values<'_> = &[("n", &1), ("who", &"**{n}")];
+        assert_eq!(texts.parts("fact", values), ("1 byte".to_string(), ", as **{n} says".to_string()));
+        assert_eq!(texts.say("fact", values), "1 byte, as **{n} says");
+        assert_eq!(texts.parts("plain", values), (String::new(), "**{n} says **no**".to_string()));
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub mod record;
 pub mod show;
 
 pub use explain::builder::ExplainOptions;
-pub use explain::message::{Message, MessageSpan, Role, SpanKind, byte_count};
+pub use explain::message::{Message, MessageSpan, Role, SpanKind};
 pub use explain::notes::{Note, NoteId};
 pub use explain::value::{RedactOptions, redact_address};
 pub use explain::{Annotated, Conversation, annotate};

@@ -245,7 +245,8 @@ fn the_bytes_of_a_tunnel_are_not_blamed_for_not_being_http() {
         assert_eq!(text.lines().count(), 4, "{text}");
         // The side of the client alone: nothing says that the tunnel began, but what follows is no request.
         let (exit, _, said) = explain(&["in"]);
-        let line = format!("barewire: in:{}: {rest} bytes after the last message belong to none.\n", asked.len());
+        let line =
+            format!("barewire: in:{}: {rest} bytes after the last message do not belong to a message.\n", asked.len());
         assert_eq!((exit, said), (0, line));
         // Where the server refused, the next request is one.
         fs::write(folder.join("out"), "HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n").unwrap();
@@ -269,10 +270,10 @@ fn explain_says_what_is_wrong_by_exit_code_and_offset() {
 
     let (exit, _, complaint) = explain(&["edited"]);
     let expected = "edited:15: a line ends with LF alone; every line of a head ends with CR LF (RFC 9112 §2.2)\n\
-        If an editor left it so:  barewire explain --fix-newlines\n";
+        If a text editor changed the line ends:  barewire explain --fix-newlines\n";
     assert_eq!((exit, complaint.as_str()), (1, expected));
     let (exit, _, complaint) = explain(&["--fix-newlines", "edited"]);
-    assert_eq!((exit, complaint.as_str()), (0, "barewire: edited: 3 line ends were LF alone and are read as CR LF.\n"));
+    assert_eq!((exit, complaint.as_str()), (0, "barewire: edited: 3 line ends were LF alone, read as CR LF.\n"));
 
     let (exit, text, complaint) = explain(&["answer"]);
     assert_eq!(exit, 1);

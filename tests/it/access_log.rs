@@ -195,7 +195,8 @@ fn a_tls_handshake_is_named_in_the_log() {
     client.send(hello);
     client.half_close();
     client.rest();
-    let found = |text: &str| text.contains("a TLS handshake; this port speaks plain http://").then_some(());
+    let found =
+        |text: &str| text.contains("the client started TLS (https://) on a port for plain http://").then_some(());
     // It may stand in the access log or beside it.
     let log = server.log().wait("a line", |text| (!text.is_empty()).then(|| text.to_string()));
     if found(&log).is_none() {

@@ -132,7 +132,7 @@ fn by_the_client() -> Vec<Case> {
         }),
         case("ClosedInHead", "client", |library| half_closed(sent(library, "GET / HTTP/1.1\r\nHo"))),
         Case {
-            says: "closed in the middle of its body, 95 bytes missing",
+            says: "closed in the middle of its body  (95 bytes missing)",
             ..case("ClosedInContent", "client", |library| {
                 let head = request("POST", "/collect", "Content-Length: 100\r\n");
                 half_closed(sent(library, [head, b"hello".to_vec()].concat()))
@@ -166,7 +166,7 @@ fn by_the_server() -> Vec<Case> {
             half_closed(sent(library, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"))
         }),
         Case {
-            says: "= body: 0 of 900,000 bytes arrived, 900,000 bytes missing, because the server answered first",
+            says: "= Body: 0 of 900,000 bytes arrived, 900,000 bytes missing. The server answered first",
             ..case("ContentUnread", "server", |library| {
                 half_closed(read_head(sent(library, request("POST", "/", "Content-Length: 900000\r\n"))))
             })

@@ -66,8 +66,8 @@ fn told(fields: &str, body: &[u8], content: &[u8]) -> (TimedMessage, TimedMessag
 fn a_fast_upload_is_shown_whole_though_the_record_is_read_after_it() {
     let content = pattern(4, LENGTH);
     let (asked, _) = told(&format!("Content-Length: {LENGTH}\r\n"), &content, &content);
-    let framed = asked.message.framing.unwrap();
-    assert_eq!(framed.sentence(), "body: 16,777,216 bytes, because Content-Length: 16777216");
+    let framed = asked.message.framing_sentence().unwrap();
+    assert_eq!(framed, "Body: 16,777,216 bytes, because Content-Length: 16777216");
     let body = asked.message.spans.last().unwrap();
     assert_eq!((body.kind, body.len), (SpanKind::Body, LENGTH as u64));
 }
@@ -83,8 +83,8 @@ fn a_fast_upload_in_chunks_is_shown_whole_too() {
     }
     body.extend_from_slice(b"0\r\n\r\n");
     let (asked, _) = told("Transfer-Encoding: chunked\r\n", &body, &content);
-    let framed = asked.message.framing.unwrap();
-    assert_eq!(framed.sentence(), "body: 16,777,216 bytes in 257 chunks, because Transfer-Encoding: chunked");
+    let framed = asked.message.framing_sentence().unwrap();
+    assert_eq!(framed, "Body: 16,777,216 bytes in 257 chunks, because Transfer-Encoding: chunked");
     // Above a bound, chunks are summed up.
     assert_eq!(asked.message.spans.iter().map(|span| span.len).sum::<u64>(), asked.message.len());
     assert!(asked.message.spans.iter().any(|span| (span.kind, span.len) == (SpanKind::ChunkData, size as u64)));

@@ -7,24 +7,34 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Each table, and the files and folders whose code uses it.
-const TABLES: [(&str, &[&str]); 3] = [
-    ("src/program/texts.txt", &["src/program"]),
-    ("src/practice/texts.txt", &["src/practice"]),
-    ("src/service/error_page/texts.txt", &["src/service", "src/files", "src/net/connection"]),
+/// Reads the calls in code that name a row and its values.
+type Calls = fn(&str) -> Vec<(String, BTreeSet<String>)>;
+/// Each table, the files and folders whose code uses it, and how.
+const TABLES: [(&str, &[&str], Calls); 4] = [
+    ("src/program/texts.txt", &["src/program"], calls),
+    ("src/practice/texts.txt", &["src/practice"], calls),
+    ("src/service/error_page/texts.txt", &["src/service", "src/files", "src/net/connection"], calls),
+    (
+        "src/wire/explain/texts.txt",
+        &["src/wire", "src/program/explain.rs", "src/program/send.rs", "src/program/study.rs"],
+        macro_calls,
+    ),
 ];
 /// The last words of names that the code puts together from a status or a fault. `error_page` tests them.
 const COMPUTED: [&str; 4] = [" heading", " sentence", " advice", " meaning"];
 /// Other texts that people read, which have a form of their own.
-const OTHERS: [&str; 7] = [
+const OTHERS: [&str; 8] = [
     "src/practice/catalogue.txt",
     "src/practice/broken.txt",
     "src/practice/compressed.txt",
     "src/program/options/long_help.txt",
     "src/program/options/short_help.txt",
     "src/program/options/last_sections.txt",
+    "src/wire/explain/notes.txt",
     "README.md",
 ];
+/// Code with a table of texts in it.
+const CODE: [&str; 2] = ["src/http/fault.rs", "src/net/close_reason.rs"];
 
 /// Words that a reader whose English is a second language takes for something else, or that we call otherwise.
 const FORBIDDEN: [(&str, &str); 12] = [
@@ -86,8 +96,35 @@ fn calls(code: &str) -> Vec<(String, BTreeSet<String>)> {
     calls
 }
 
+/// The same for the macros `say!("name", port = value, other)` and `say_parts!`.
+fn macro_calls(code: &str) -> Vec<(String, BTreeSet<String>)> {
+    let starts = code.match_indices("say!(").chain(code.match_indices("say_parts!("));
+    let mut calls = Vec::new();
+    for (at, start) in starts {
+        let (mut parts, mut depth, mut in_string) = (vec![String::new()], 1, false);
+        for char in code[at + start.len()..].chars() {
+            in_string ^= char == '"';
+            depth += match char {
+                '(' | '[' | '{' if !in_string => 1,
+                ')' | ']' | '}' if !in_string => -1,
+                _ => 0,
+            };
+            match char {
+                _ if depth == 0 => break,
+                ',' if depth == 1 && !in_string => parts.push(String::new()),
+                char => parts.last_mut().unwrap().push(char),
+            }
+        }
+        let mut words = parts.iter().map(|part| part.split('=').next().unwrap().trim());
+        // What follows `say!(` in comments is no text.
+        let Some(name) = words.next().and_then(|name| name.strip_prefix('"')?.strip_suffix('"')) else { continue };
+        calls.push((name.to_string(), words.filter(|word| !word.is_empty()).map(str::to_string).collect()));
+    }
+    calls
+}
+
 /// What differs between a table and the code that uses it.
-fn differences(table: &str, code: &str) -> Vec<String> {
+fn differences(table: &str, code: &str, calls: Calls) -> Vec<String> {
     let (rows, strings) = (rows(table), strings(code));
     let mut violations = Vec::new();
     let is_computed = |name: &str| COMPUTED.iter().any(|part| name.ends_with(part));
@@ -141,15 +178,19 @@ fn code(paths: &[&str]) -> String {
 
 #[test]
 fn each_table_has_the_names_and_values_of_the_code() {
-    for (table, users) in TABLES {
-        assert_eq!(differences(&read(table), &code(users)), [""; 0], "{table}");
+    for (table, users, calls) in TABLES {
+        assert_eq!(differences(&read(table), &code(users), calls), [""; 0], "{table}");
     }
 }
 
 #[test]
 fn what_people_read_has_plain_words() {
-    for path in TABLES.map(|(table, _)| table).into_iter().chain(OTHERS) {
+    for path in TABLES.map(|(table, ..)| table).into_iter().chain(OTHERS) {
         assert_eq!(words(&read(path)), [""; 0], "{path}");
+    }
+    for path in CODE {
+        let texts: Vec<_> = strings(&code(&[path])).into_iter().collect();
+        assert_eq!(words(&texts.join("\n")), [""; 0], "{path}");
     }
 }
 
@@ -177,7 +218,16 @@ fn the_pages_have_plain_words() {
 fn a_planted_difference_is_found() {
     let table = "# a | b\na b | {x} and {y:y/ys} | {x}\nc | d\n";
     let good = "say(\"a b\", &[(\"x\", &1), (\"y\", &z[0].join(\", \"))]); f(\"x\", &[1]); name(\"c\")";
-    assert_eq!(differences(table, good), [""; 0]);
+    assert_eq!(differences(table, good, calls), [""; 0]);
+    let macros = "say!(\n    \"a b\",\n    x,\n    y = f(\"(, \", 1),\n); say_parts!(\"c\")";
+    assert_eq!(differences(table, macros, macro_calls), [""; 0]);
+    for bad in [
+        "say!(\"a b\", x, y = 1); name(\"c\", \"d\"); say!(\"d\")",
+        "say!(\"a b\", x = (1, 2)); name(\"c\")",
+        "say_parts!(\n    \"a b\",\n    x,\n    y,\n    z = f(\"x, y\"),\n); name(\"c\")",
+    ] {
+        assert_ne!(differences(table, bad, macro_calls), [""; 0], "{bad}");
+    }
     for bad in [
         "say(\"a b\", &[(\"x\", &1)]); name(\"c\")",
         "say(\"a b\", &[(\"x\", &1), (\"y\", &z[0]), (\"z\", &1)]); name(\"c\")",
@@ -185,7 +235,7 @@ fn a_planted_difference_is_found() {
         "name(\"c\")",
         "say(\"a b\", values)",
     ] {
-        assert_ne!(differences(table, bad), [""; 0], "{bad}");
+        assert_ne!(differences(table, bad, calls), [""; 0], "{bad}");
     }
 }
 

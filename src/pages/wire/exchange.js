@@ -52,7 +52,7 @@ function story({ closed, lostBefore }, { messages, response }) {
 
 function lesson({ closed, recvs }, exchange) {
 	const [bold, rest] = exchange?.request?.seam || []
-	if (rest) return [make('b', bold), ' ', rest]
+	if (rest) return [make('b', bold), rest]
 	return closed ? closed.sentence + '.' : !recvs[0] && say('nothingSent')
 }
 
@@ -60,11 +60,11 @@ function lesson({ closed, recvs }, exchange) {
 function drawTimeline({ accepted, closed }, messages) {
 	const steps = [accepted, ...messages, closed].flatMap(event => event?.steps || []).sort(([a], [b]) => a - b)
 	return make('ol.steps', steps.map(([time, words], place) => {
-		const [next, , until = ''] = steps[place + 1] || []
-		return make('li.' + until.split(' ')[0],
+		const [next, , until = '', waiting] = steps[place + 1] || []
+		return make('li.' + until,
 			make('b', place ? '+' + duration(time) : accepted?.clock),
 			words,
-			next - time >= 1 && make('small', `${until} ${duration(next - time)}`))
+			next - time >= 1 && make('small', `${waiting} ${duration(next - time)}`))
 	}))
 }
 

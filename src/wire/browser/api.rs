@@ -26,6 +26,7 @@ use serde_json::{Map, Value, json};
 use crate::http::grammar::decimal;
 use crate::http::target::query_pairs;
 use crate::http::{Method, Status};
+use crate::say;
 use crate::service::{Body, Call, Response, Router};
 use crate::wire::browser::page::{FILES, media_type};
 use crate::wire::browser::stream::{EventStream, STREAMS, StreamPermit, stored_value};
@@ -38,7 +39,6 @@ use crate::wire::record::event::{EventKind, TimedMessage};
 use crate::wire::record::exchange::{Exchange, ExchangeId};
 use crate::wire::record::history::{HistoryReader, StoredEvent};
 use crate::wire::show::json::push_line;
-use crate::wire::show::sentences::capitalize;
 
 /// Bytes of content at most: only `/api/pause` takes any, one word.
 const CONTENT: u64 = 1024;
@@ -81,9 +81,9 @@ pub(crate) fn add_routes(mut router: Router, context: &Arc<ViewContext>) -> Rout
     router
 }
 
-/// 404 for a connection or an exchange.
-fn not_found(what: &str) -> Response {
-    error(Status::NOT_FOUND, &format!("no {what} of that number is kept"))
+/// 404 for a connection, an exchange or a message that is not recorded, with this reason.
+fn not_found(why: String) -> Response {
+    error(Status::NOT_FOUND, why)
 }
 
 /// The first parameter of this name in the query, not decoded: all of them are numbers and names.
@@ -107,8 +107,8 @@ fn attachment(response: Response, name: &str) -> Response {
 fn events(context: &ViewContext, call: &Call) -> Outcome {
     // Without a bound, open pages could take all workers, and none would be left for the other routes.
     let Some(permit) = StreamPermit::take(&context.streams) else {
-        let why = format!("{STREAMS} views are open already: close one of them");
-        return Err(error(Status::SERVICE_UNAVAILABLE, &why).field("Retry-After", "15"));
+        let why = say!("api/full", views = STREAMS as u64);
+        return Err(error(Status::SERVICE_UNAVAILABLE, why).field("Retry-After", "15"));
     };
     let ViewContext { history, settings, .. } = context;
     let since = parameter(call, "since").and_then(decimal).unwrap_or(0);
@@ -121,7 +121,7 @@ fn events(context: &ViewContext, call: &Call) -> Outcome {
         "main": settings.main.to_string(), "port": settings.main.port(),
         "paused": status.paused, "memory": settings.memory,
         "kept": {"first_seq": status.first, "last_seq": status.last, "connections": status.connections},
-        "secrets": settings.secrets, "safe": if settings.secrets { "Secrets are shown" } else { SAFE },
+        "secrets": settings.secrets, "safe": if settings.secrets { say!("api/secrets") } else { say!("api/safe") },
         "start": first_steps(settings.main),
     });
     // Then the page drops its events and takes all from here.
@@ -134,14 +134,10 @@ fn events(context: &ViewContext, call: &Call) -> Outcome {
     Ok(response.with_body(Body::Stream(Box::new(stream))))
 }
 
-/// The line about safety in the header of the page.
-const SAFE: &str = "Only this computer can open this page · secrets are hidden";
 /// Advice for a page without the key: words, and a command to type.
-pub(crate) const WITHOUT_KEY: [[&str; 2]; 1] = [[
-    "barewire prints the address of the wire view, with a key after the #, each time it starts. A new start has a new \
-     key. Open the address behind “Wire view” in what this prints:",
-    "barewire --study",
-]];
+pub(crate) fn without_key() -> [(String, &'static str); 1] {
+    [(say!("api/key-help"), "barewire --study")]
+}
 
 /// Advice while nothing has happened yet: words, and a command to type or an address to open.
 fn first_steps(main: SocketAddr) -> Vec<(&'static str, String)> {
@@ -153,8 +149,8 @@ fn first_steps(main: SocketAddr) -> Vec<(&'static str, String)> {
 fn notes(_: &ViewContext, _: &Call) -> Outcome {
     let kinds: Vec<&str> = SpanKind::ALL.iter().map(|kind| kind.word()).collect();
     let note_values = NoteId::all().map(|(id, note)| {
-        // All other notes begin with a capital letter or with a literal such as `q=1`, which has no other form.
-        let long = if id.is_fault() { capitalize(note.long) } else { note.long.into() };
+        // The sentence of a fault is written to follow a colon.
+        let long = if id.is_fault() { say!("api/fault", sentence = note.long) } else { note.long.into() };
         let value = json!({
             "name": note.name, "title": note_title(note.name), "short": note.short, "long": long,
             "section": note.section, "link": section_link(note.section),
@@ -192,7 +188,7 @@ fn section_link(section: &str) -> Option<String> {
 fn find_connection(context: &ViewContext, call: &Call) -> Result<(u64, Vec<(u64, StoredEvent)>), Response> {
     let number = call.parameter("n").and_then(decimal);
     let found = number.map(|number| (number, context.history.connection(number)));
-    found.filter(|(_, events)| !events.is_empty()).ok_or_else(|| not_found("connection"))
+    found.filter(|(_, events)| !events.is_empty()).ok_or_else(|| not_found(say!("api/no-connection")))
 }
 
 /// All events of a connection, as an array.
@@ -237,7 +233,7 @@ fn connection_bytes(context: &ViewContext, call: &Call, role: Role) -> Outcome {
 /// The exchange that the parameter `{name}` of a route names.
 fn find_exchange(context: &ViewContext, call: &Call) -> Result<Exchange, Response> {
     let id = call.parameter("name").and_then(ExchangeId::parse);
-    id.and_then(|id| Exchange::find(&context.history, id)).ok_or_else(|| not_found("exchange"))
+    id.and_then(|id| Exchange::find(&context.history, id)).ok_or_else(|| not_found(say!("api/no-exchange")))
 }
 
 /// The request of an exchange, or all its responses.
@@ -250,7 +246,7 @@ fn exchange_bytes(context: &ViewContext, call: &Call, role: Role) -> Outcome {
     };
     let messages: Vec<TimedMessage> = messages.into_iter().map(|timed| exchange.with_rest(timed)).collect();
     if messages.is_empty() {
-        return Err(not_found(role.name()));
+        return Err(not_found(say!("api/no-message")));
     }
     let ExchangeId { connection, exchange } = exchange.id;
     let file_name = format!("c{connection}.{exchange}-{}.bin", role.name());
@@ -261,10 +257,10 @@ fn exchange_bytes(context: &ViewContext, call: &Call, role: Role) -> Outcome {
 fn command_line(
     context: &ViewContext,
     call: &Call,
-    make: fn(&TimedMessage, SocketAddr) -> Result<String, &'static str>,
+    make: fn(&TimedMessage, SocketAddr) -> Result<String, String>,
 ) -> Outcome {
     let exchange = find_exchange(context, call)?;
-    let request = exchange.request().ok_or_else(|| not_found("request"))?;
+    let request = exchange.request().ok_or_else(|| not_found(say!("api/no-message")))?;
     let line = make(&exchange.with_rest(request), context.settings.main).map_err(|why| error(Status::CONFLICT, why))?;
     Ok(Response::text(Status::OK, line + "\n"))
 }
@@ -275,7 +271,7 @@ fn archive(context: &ViewContext, call: &Call) -> Outcome {
     let names = parameter(call, "ids").filter(|names| !names.is_empty());
     // One wrong name refuses all: an archive that lacks an exchange would look complete.
     let ids: Option<Vec<_>> =
-        names.map(|names| Option::ok_or_else(parse(names), || not_found("exchange"))).transpose()?;
+        names.map(|names| Option::ok_or_else(parse(names), || not_found(say!("api/no-exchange")))).transpose()?;
     let archive = har::archive(&context.history, ids.as_deref(), context.settings.main);
     Ok(attachment(json_response(&archive), "barewire.har"))
 }
@@ -283,10 +279,10 @@ fn archive(context: &ViewContext, call: &Call) -> Outcome {
 /// Sends a request again. The response has the number of the new connection, so that the page can show it.
 fn replay(context: &ViewContext, call: &Call) -> Outcome {
     let exchange = find_exchange(context, call)?;
-    let request = exchange.request().ok_or_else(|| not_found("request"))?;
-    let conflict = |why: &str| error(Status::CONFLICT, why);
+    let request = exchange.request().ok_or_else(|| not_found(say!("api/no-message")))?;
+    let conflict = |why| error(Status::CONFLICT, why);
     let plan = ReplayPlan::new(&exchange.with_rest(request)).map_err(conflict)?;
-    let connection = (context.replayer)(plan).map_err(|why| conflict(&why))?;
+    let connection = (context.replayer)(plan).map_err(conflict)?;
     Ok(json_response(&json!({ "connection": connection })))
 }
 
@@ -295,7 +291,7 @@ fn pause(context: &ViewContext, call: &Call) -> Outcome {
     // Content that is no JSON becomes null, which has no member: one refusal for all that is wrong.
     let body: Value = serde_json::from_slice(call.content()).unwrap_or_default();
     let Some(paused) = body["paused"].as_bool() else {
-        return Err(error(Status::BAD_REQUEST, "the body is {\"paused\":true} or {\"paused\":false}"));
+        return Err(error(Status::BAD_REQUEST, say!("api/pause")));
     };
     context.history.pause(paused);
     Ok(Response::new(Status::NO_CONTENT))

@@ -22,6 +22,7 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_decode, utf8_percent_encode};
 
 use crate::http::target::TargetForm;
 use crate::http::{Method, Request, Status, field};
+use crate::say;
 use crate::service::access::hosts;
 use crate::service::app::VIEW_PATH;
 use crate::service::error_page::{self, Problem};
@@ -89,9 +90,7 @@ fn refuse(request: &Request<'_>, place: &str) -> Response {
     // Without its place the view opens too.
     let has_place = (1..=LINK_BYTES).contains(&place.len());
     let link = if has_place { format!("{VIEW_PATH}?{place}") } else { VIEW_PATH.to_string() };
-    let sentence = "The wire view is only for the user who started this server, in a browser on the same computer.";
-    let advice = "In a browser, click \"Open the wire view\". If this page comes again, open the address of the wire view \
-                  that barewire printed when it started.";
-    let problem = Problem::new(Status::FORBIDDEN).with_sentence(sentence).with_advice(advice);
-    error_page::problem(request, &problem.with_link("Open the wire view", link))
+    let problem =
+        Problem::new(Status::FORBIDDEN).with_sentence(say!("entry/sentence")).with_advice(say!("entry/advice"));
+    error_page::problem(request, &problem.with_link(say!("entry/link"), link))
 }

@@ -30,6 +30,7 @@ use subtle::ConstantTimeEq;
 
 use crate::http::target::TargetForm;
 use crate::http::{Request, Status};
+use crate::say;
 use crate::service::{Answer, App, RequestContext, Response, Router, Service, app};
 use crate::wire::export::ReplayPlan;
 use crate::wire::record::history::History;
@@ -115,7 +116,7 @@ impl ViewService {
         let is_host = |authority: &[u8]| hosts.iter().any(|host| host.as_bytes().eq_ignore_ascii_case(authority));
         // A target in absolute form would override Host (RFC 9112 §3.2.2), so it is not accepted at all.
         if request.form() != TargetForm::Origin || !request.authority().is_some_and(is_host) {
-            return Some(error(Status::FORBIDDEN, "this address is not one of the wire view's"));
+            return Some(error(Status::FORBIDDEN, say!("api/host")));
         }
         // The page and its files hold no secret, and a browser cannot send the key before it has them.
         if !request.path().starts_with(b"/api/") {
@@ -124,15 +125,14 @@ impl ViewService {
         // Browsers set this field themselves, and scripts cannot. A program like curl does not send it, but needs the
         // key too. `none` is a person who typed the address.
         if request.fields("sec-fetch-site").any(|site| site != b"same-origin" && site != b"none") {
-            return Some(error(Status::FORBIDDEN, "another page asked"));
+            return Some(error(Status::FORBIDDEN, say!("api/foreign")));
         }
         let key = request.field(KEY_FIELD).unwrap_or_default();
         // In constant time: otherwise the time would tell how many bytes at the start of a guess are right.
         if bool::from(key.ct_eq(self.context.settings.key.as_bytes())) {
             return None;
         }
-        let why = "the key is missing, or that of another run";
-        let body = json!({"why": why, "start": api::WITHOUT_KEY}).to_string() + "\n";
+        let body = json!({"why": say!("api/key"), "start": api::without_key()}).to_string() + "\n";
         // RFC 9110 §15.5.2 demands a challenge. No browser knows this scheme, so none asks for a password.
         let challenge = format!("{KEY_FIELD} realm=\"wire view\"");
         Some(Response::json(Status::UNAUTHORIZED, body).field("WWW-Authenticate", challenge))
@@ -140,7 +140,7 @@ impl ViewService {
 }
 
 /// An error response: the reason as JSON.
-fn error(status: Status, why: &str) -> Response {
+fn error(status: Status, why: String) -> Response {
     Response::json(status, json!({ "why": why }).to_string() + "\n")
 }
 
@@ -167,7 +167,7 @@ struct NotFound;
 
 impl Service for NotFound {
     fn answer(&mut self, _: &Request<'_>, _: &RequestContext) -> Answer {
-        Answer::Now(error(Status::NOT_FOUND, "there is nothing at this address"))
+        Answer::Now(error(Status::NOT_FOUND, say!("api/no-route")))
     }
 
     fn fork(&self) -> Box<dyn Service> {

@@ -296,7 +296,7 @@ fn each_kind_has_a_name_and_each_note_a_link() {
     let named = |name: &str| notes["notes"].as_object().unwrap().values().find(|note| note["name"] == name).unwrap();
     // A literal keeps its case; the sentence of a fault, which can stand after a colon, gets a capital letter.
     assert!(named("weight")["long"].as_str().unwrap().starts_with("q=1 is the best"));
-    assert_eq!(named("BareCr")["long"], "A CR is not followed by LF");
+    assert_eq!(named("BareCr")["long"], "The error: a CR is not followed by LF");
     assert_eq!(named("field/host")["link"], "https://www.rfc-editor.org/rfc/rfc9110.html#section-7.2");
     assert!(notes["notes"].as_object().unwrap().len() > 150);
 }

@@ -412,8 +412,8 @@ mod tests {
     fn a_boundary_has_the_line_end_before_it_and_data_keeps_its_own() {
         let told = told(FORM);
         let of = |name: &str| told.iter().filter(|(_, n)| *n == name).map(|(text, _)| &**text).collect::<Vec<_>>();
-        assert_eq!(of("border"), ["--XyZ", "\\r\\n--XyZ", "\\r\\n--XyZ"]);
-        assert_eq!(of("last-border"), ["--"]);
+        assert_eq!(of("boundary"), ["--XyZ", "\\r\\n--XyZ", "\\r\\n--XyZ"]);
+        assert_eq!(of("last-boundary"), ["--"]);
         assert_eq!(of("part-data"), ["abc\\r\\n"]);
         assert_eq!(of("secret"), ["opensesame"]);
         assert_eq!(of("part-blank"), ["\\r\\n", "\\r\\n"]);

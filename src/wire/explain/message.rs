@@ -5,12 +5,12 @@
 //! and needs some 2 KiB of memory. Messages reach their readers redacted (`redact`). They
 //! contain no text that repeats bytes: lengths are numbers and reasons are notes.
 
-use crate::http::field;
 use crate::http::grammar::decimal;
-use crate::service::text::grouped;
-pub use crate::service::text::{byte_count, count};
+use crate::http::{Fault, field};
+use crate::say;
 pub use crate::wire::explain::excerpt::Excerpt;
 pub use crate::wire::explain::spans::{LineKind, MessageLine, MessageSpan, SpanKind};
+use crate::wire::explain::texts::say_parts;
 use crate::wire::explain::{Awaited, NoteId, UnderWay, part};
 
 /// The side that sent a message.
@@ -66,52 +66,33 @@ pub enum ContentKind {
 }
 
 impl ContentFraming {
-    /// One sentence with its reason; [`ContentFraming::section`] is its source.
-    pub fn sentence(&self) -> String {
-        // The wording is the same in every view. Tests of the views compare it byte for byte.
+    /// One sentence with its reason, as the words in bold and the rest; [`ContentFraming::section`] is its source.
+    pub(crate) fn sentence(&self) -> (String, String) {
         match (self.content, self.rule) {
-            (ContentKind::None, _) => {
-                "no body: a request with neither Content-Length nor Transfer-Encoding has none".into()
-            }
-            (ContentKind::NoneBy(code), _) => {
-                format!("no body: a response with status {code} has none, whatever its fields say")
-            }
-            (ContentKind::NoneByHead, _) => "no body: a response to HEAD has none, whatever its fields say".into(),
-            (ContentKind::Length(0), _) => "no body, because Content-Length: 0".into(),
-            (ContentKind::Length(n), _) => format!("body: {}, because Content-Length: {n}", byte_count(n)),
-            (ContentKind::Chunked { chunks, bytes }, rule) => {
-                let because = match rule {
-                    // Only a response can follow rule 3: a request with both fields is refused.
-                    3 => "because Transfer-Encoding overrides Content-Length",
-                    _ => "because Transfer-Encoding: chunked",
-                };
-                format!("body: {} in {}, {because}", byte_count(bytes), count(chunks, "chunk"))
-            }
-            (ContentKind::UntilClose(n), 4) => format!(
-                "body: {}, until the connection closed, because the last Transfer-Encoding is not chunked",
-                byte_count(n)
-            ),
-            (ContentKind::UntilClose(n), _) => {
-                format!("body: {}, until the connection closed: nothing else says where it ends", byte_count(n))
-            }
+            (ContentKind::None, _) => say_parts!("framing/none"),
+            (ContentKind::NoneBy(status), _) => say_parts!("framing/status", status = status.to_string()),
+            (ContentKind::NoneByHead, _) => say_parts!("framing/head"),
+            (ContentKind::Length(0), _) => say_parts!("framing/zero"),
+            (ContentKind::Length(bytes), _) => say_parts!("framing/length", bytes, length = bytes.to_string()),
+            // Only a response can follow rule 3: a request with both fields is refused.
+            (ContentKind::Chunked { chunks, bytes }, 3) => say_parts!("framing/chunked-counts", chunks, bytes),
+            (ContentKind::Chunked { chunks, bytes }, _) => say_parts!("framing/chunked", chunks, bytes),
+            (ContentKind::UntilClose(bytes), 4) => say_parts!("framing/not-chunked", bytes),
+            (ContentKind::UntilClose(bytes), _) => say_parts!("framing/close", bytes),
             // Rule 1 covers 101 Switching Protocols, rule 2 a successful CONNECT.
-            (ContentKind::Tunnel, 1) => "no HTTP from here on: the connection speaks another protocol now".into(),
-            (ContentKind::Tunnel, _) => "no HTTP from here on: the connection is a tunnel now".into(),
+            (ContentKind::Tunnel, 1) => say_parts!("framing/switched"),
+            (ContentKind::Tunnel, _) => say_parts!("framing/tunnel"),
         }
     }
 
     /// The same while the message is under way, with the bytes of content that came.
-    fn sentence_so_far(&self, arrived: u64) -> String {
+    fn sentence_so_far(&self, arrived: u64) -> (String, String) {
         match self.content {
             ContentKind::Length(length) => {
-                let (some, all) = (grouped(arrived), byte_count(length));
-                format!("body: {some} of {all} so far, because Content-Length: {length}")
+                say_parts!("framing/length-so-far", arrived, promised = length, length = length.to_string())
             }
-            ContentKind::Chunked { chunks, bytes } => {
-                let (bytes, chunks) = (byte_count(bytes), count(chunks, "chunk"));
-                format!("body: {bytes} in {chunks} so far, because Transfer-Encoding: chunked")
-            }
-            _ => format!("body: {} so far; the end of the connection is the end of the body", byte_count(arrived)),
+            ContentKind::Chunked { chunks, bytes } => say_parts!("framing/chunks-so-far", chunks, bytes),
+            _ => say_parts!("framing/close-so-far", arrived),
         }
     }
 
@@ -246,33 +227,43 @@ impl Message {
             }
     }
 
-    /// One sentence about its content, with the reason: how long it is, or how much was promised and how much of that
-    /// came. [`ContentFraming::section`] is its source.
-    pub(crate) fn framing_sentence(&self) -> Option<String> {
+    /// One sentence about its content, with the reason, as the words in bold and the rest: how long it is, or how much
+    /// was promised and how much of that came. [`ContentFraming::section`] is its source.
+    pub(crate) fn framing_parts(&self) -> Option<(String, String)> {
         let framing = self.framing?;
         if let Some(UnderWay { awaits, arrived, .. }) = self.under_way
             && awaits != Awaited::Turn
         {
             return Some(framing.sentence_so_far(arrived));
         }
-        let why = match self.error {
-            None if self.is_left_off() => "the server answered first and did not wait for the rest",
-            Some(error) if error.cut_off => "the connection ended",
+        let reason = match self.error {
+            None if self.is_left_off() => say!("end/unread"),
+            Some(error) if error.note.as_fault() == Some(Fault::SlowContent) => say!("end/slow"),
+            Some(error) if error.cut_off => say!("end/cut"),
             _ => return Some(framing.sentence()),
         };
-        let came = if self.role == Role::Request { "arrived" } else { "were sent" };
-        Some(match framing.content {
-            ContentKind::Length(promised) if self.content_len() < promised => {
-                let missing = byte_count(promised - self.content_len());
-                let (some, all) = (grouped(self.content_len()), byte_count(promised));
-                format!("body: {some} of {all} {came}, {missing} missing, because {why}")
+        let arrived = self.content_len();
+        Some(match (framing.content, self.role) {
+            (ContentKind::Length(promised), role) if arrived < promised => {
+                let missing = promised - arrived;
+                match role {
+                    Role::Request => say_parts!("framing/length-part", arrived, promised, missing, reason),
+                    Role::Response => say_parts!("framing/length-part-sent", arrived, promised, missing, reason),
+                }
             }
-            ContentKind::Chunked { chunks, bytes } => {
-                let (bytes, chunks) = (byte_count(bytes), count(chunks, "chunk"));
-                format!("body: {bytes} in {chunks} {came} and the end did not, because {why}")
+            (ContentKind::Chunked { chunks, bytes }, Role::Request) => {
+                say_parts!("framing/chunks-part", chunks, bytes, reason)
+            }
+            (ContentKind::Chunked { chunks, bytes }, Role::Response) => {
+                say_parts!("framing/chunks-part-sent", chunks, bytes, reason)
             }
             _ => framing.sentence(),
         })
+    }
+
+    /// The same as one text.
+    pub fn framing_sentence(&self) -> Option<String> {
+        self.framing_parts().map(|(bold, rest)| bold + &rest)
     }
 
     /// Whether a request asks to speak another protocol after it: CONNECT, or a field Upgrade.
@@ -321,15 +312,6 @@ pub(crate) fn find_field<'a>(fields: &[(&'a [u8], &'a [u8])], name: &str) -> Opt
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_written_for_people() {
-        assert_eq!(
-            (byte_count(1), byte_count(20_480), byte_count(0)),
-            ("1 byte".into(), "20,480 bytes".into(), "0 bytes".into())
-        );
-        assert_eq!(byte_count(1_234_567), "1,234,567 bytes");
-    }
 
     #[test]
     fn an_excerpt_gives_what_it_kept_and_counts_the_rest() {

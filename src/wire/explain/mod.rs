@@ -27,6 +27,7 @@ pub(crate) mod response_head;
 pub(crate) mod responses;
 pub(crate) mod secrets;
 pub(crate) mod spans;
+pub mod texts;
 pub mod under_way;
 pub(crate) mod unframed;
 pub(crate) mod unparsed;

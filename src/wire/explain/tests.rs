@@ -16,7 +16,11 @@ fn framing(text: &str, method: Method, rule: u8, sentence: &str) {
     let found = response(text, method);
     let message = &found.messages[0];
     let framed = message.framing.unwrap();
-    assert_eq!((framed.rule, framed.sentence().as_str(), message.error), (rule, sentence, None), "{text}");
+    assert_eq!(
+        (framed.rule, message.framing_sentence().as_deref(), message.error),
+        (rule, Some(sentence), None),
+        "{text}"
+    );
     assert_eq!((found.unread, message.len()), (0, text.len() as u64));
 }
 
@@ -26,58 +30,58 @@ fn every_rule_of_framing_is_reported_by_its_number() {
         "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n",
         Method::Head,
         1,
-        "no body: a response to HEAD has none, whatever its fields say",
+        "No body: a response to HEAD has none, whatever its fields say",
     );
     framing(
         "HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n",
         Method::Get,
         1,
-        "no body: a response with status 304 has none, whatever its fields say",
+        "No body: a response with status 304 has none, whatever its fields say",
     );
     framing(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n",
         Method::Get,
         1,
-        "no HTTP from here on: the connection speaks another protocol now",
+        "No HTTP from here on: the connection speaks another protocol now",
     );
-    framing("HTTP/1.1 200 OK\r\n\r\n", Method::Connect, 2, "no HTTP from here on: the connection is a tunnel now");
+    framing("HTTP/1.1 200 OK\r\n\r\n", Method::Connect, 2, "No HTTP from here on: the connection is a tunnel now");
     framing(
         "HTTP/1.1 200 OK\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
         Method::Get,
         3,
-        "body: 1 byte in 1 chunk, because Transfer-Encoding overrides Content-Length",
+        "Body: 1 byte in 1 chunk, because Transfer-Encoding overrides Content-Length",
     );
     framing(
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n2;x\r\nbc\r\n0\r\nT: u\r\n\r\n",
         Method::Get,
         4,
-        "body: 3 bytes in 2 chunks, because Transfer-Encoding: chunked",
+        "Body: 3 bytes in 2 chunks, because Transfer-Encoding: chunked",
     );
     framing(
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
         Method::Get,
         4,
-        "body: 1 byte in 1 chunk, because Transfer-Encoding: chunked",
+        "Body: 1 byte in 1 chunk, because Transfer-Encoding: chunked",
     );
     for codings in ["gzip", "identity", "chunked, deflate", "chunked\r\nTransfer-Encoding: deflate"] {
         framing(
             &format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: {codings}\r\nContent-Length: 1\r\n\r\nabc"),
             Method::Get,
             4,
-            "body: 3 bytes, until the connection closed, because the last Transfer-Encoding is not chunked",
+            "Body: 3 bytes, until the connection closed, because the last Transfer-Encoding is not chunked",
         );
     }
     framing(
         "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc",
         Method::Get,
         6,
-        "body: 3 bytes, because Content-Length: 3",
+        "Body: 3 bytes, because Content-Length: 3",
     );
     framing(
         "HTTP/1.1 200\r\nA:\r\n\r\nabcd",
         Method::Get,
         8,
-        "body: 4 bytes, until the connection closed: nothing else says where it ends",
+        "Body: 4 bytes, until the connection closed: nothing else says where it ends",
     );
 }
 
@@ -156,8 +160,8 @@ fn a_long_body_is_counted_and_its_ends_are_kept() {
     assert_eq!(message.spans.iter().map(|s| s.len).sum::<u64>(), message.len());
     assert!(message.spans.len() < 5000 && message.bytes.first.len() + message.bytes.last.len() < 3000);
     assert!(message.bytes.last.ends_with(b"00019999\r\n0\r\nX: y\r\n\r\n"));
-    let sentence = message.framing.unwrap().sentence();
-    assert_eq!(sentence, "body: 160,000 bytes in 20,000 chunks, because Transfer-Encoding: chunked");
+    let sentence = message.framing_sentence().unwrap();
+    assert_eq!(sentence, "Body: 160,000 bytes in 20,000 chunks, because Transfer-Encoding: chunked");
 }
 
 #[test]
@@ -167,18 +171,18 @@ fn content_that_did_not_come_is_told_as_promised_arrived_and_missing() {
         (
             format!("{head}Content-Length: 5000000\r\n\r\nabcdefghijkl"),
             "HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n",
-            "body: 12 of 5,000,000 bytes arrived, 4,999,988 bytes missing, because the server answered first and did not \
+            "Body: 12 of 5,000,000 bytes arrived, 4,999,988 bytes missing. The server answered first and did not \
              wait for the rest",
         ),
         (
             format!("{head}Content-Length: 5\r\n\r\nabc"),
             "",
-            "body: 3 of 5 bytes arrived, 2 bytes missing, because the connection ended",
+            "Body: 3 of 5 bytes arrived, 2 bytes missing. The connection ended",
         ),
         (
             format!("{head}Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"),
             "",
-            "body: 3 bytes in 1 chunk arrived and the end did not, because the connection ended",
+            "Body: 3 bytes in 1 chunk arrived, and no last chunk. The connection ended",
         ),
     ] {
         let (mut conversation, mut out) = (Conversation::new(&options()), Vec::new());
@@ -189,6 +193,6 @@ fn content_that_did_not_come_is_told_as_promised_arrived_and_missing() {
         assert_eq!(request.framing_sentence().as_deref(), Some(sentence));
     }
     let cut = response("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabc", Method::Get);
-    let sentence = "body: 3 of 5 bytes were sent, 2 bytes missing, because the connection ended";
+    let sentence = "Body: 3 of 5 bytes were sent, 2 bytes missing. The connection ended";
     assert_eq!(cut.messages[0].framing_sentence().as_deref(), Some(sentence));
 }

@@ -1,6 +1,6 @@
 //! What a message that is not complete still needs.
 
-use crate::service::text::{byte_count, grouped};
+use crate::say;
 
 /// How far a message has come that is not complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,17 +58,17 @@ impl UnderWay {
     /// What is missing, for people: `blank line not seen yet`, `12 of 5,000 bytes`.
     pub fn sentence(&self) -> String {
         match self.awaits {
-            Awaited::BlankLine => "blank line not seen yet".into(),
+            Awaited::BlankLine => say!("awaits/blank-line"),
             Awaited::Content => {
-                format!("{} of {}", grouped(self.arrived), byte_count(self.promised.unwrap_or(self.arrived)))
+                say!("awaits/content", arrived = self.arrived, promised = self.promised.unwrap_or(self.arrived))
             }
-            Awaited::ChunkSize => "next chunk not seen yet".into(),
+            Awaited::ChunkSize => say!("awaits/chunk-size"),
             Awaited::ChunkData { chunk, arrived, size } => {
-                format!("chunk {chunk}: {} of {}", grouped(arrived), byte_count(size))
+                say!("awaits/chunk-data", chunk = chunk.to_string(), arrived, size)
             }
-            Awaited::Trailer => "blank line after the last chunk not seen yet".into(),
-            Awaited::Close => format!("{} so far", byte_count(self.arrived)),
-            Awaited::Turn => "complete; the response before it is not".into(),
+            Awaited::Trailer => say!("awaits/trailer"),
+            Awaited::Close => say!("awaits/close", arrived = self.arrived),
+            Awaited::Turn => say!("awaits/turn"),
         }
     }
 }

@@ -27,7 +27,8 @@ use serde_json::{Value, json};
 
 use crate::http::date;
 use crate::http::target::query_pairs;
-use crate::wire::explain::message::{ContentKind, Message, SpanKind, byte_count, find_field};
+use crate::say;
+use crate::wire::explain::message::{ContentKind, Message, SpanKind, find_field};
 use crate::wire::record::event::{EventKind, TimedMessage, millis};
 use crate::wire::record::exchange::{ConnectionHistory, Exchange, ExchangeId};
 use crate::wire::record::history::History;
@@ -143,7 +144,7 @@ fn response_value(message: Option<&Message>) -> Value {
         return json!({
             "status": 0, "statusText": "", "httpVersion": "unknown", "cookies": [], "headers": [],
             "content": {"size": 0, "mimeType": ""}, "redirectURL": "", "headersSize": -1, "bodySize": -1,
-            "comment": "no response is kept",
+            "comment": say!("har/no-response"),
         });
     };
     let fields = message.fields();
@@ -211,9 +212,9 @@ fn content_length(message: &Message) -> u64 {
     }
 }
 
-/// The comment on content of which only a part was kept: `8,192 bytes of 90,000 bytes were kept`.
+/// The comment on content of which only a part was kept: `8,192 of 90,000 bytes were kept`.
 fn kept_comment(kept: usize, message: &Message) -> String {
-    format!("{} of {} were kept", byte_count(kept as u64), byte_count(content_length(message)))
+    say!("har/kept", kept = kept as u64, bytes = content_length(message))
 }
 
 /// The value of Content-Type, or nothing: HAR requires the member in any case.

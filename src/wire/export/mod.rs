@@ -14,6 +14,7 @@ pub(crate) mod har;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::say;
 use crate::service::text::is_visible;
 use crate::wire::explain::message::{Message, SpanKind, find_field};
 use crate::wire::record::event::TimedMessage;
@@ -46,11 +47,11 @@ impl ReplayPlan {
     ///
     /// # Errors
     /// The reason why it cannot be sent again.
-    pub(crate) fn new(request: &TimedMessage) -> Result<ReplayPlan, &'static str> {
+    pub(crate) fn new(request: &TimedMessage) -> Result<ReplayPlan, String> {
         let bytes = all_bytes(request)?;
         // With stars in place of its secret it would be another request.
         if request.message.masked {
-            return Err("a secret in it is hidden, and what is hidden cannot be sent again");
+            return Err(say!("export/masked"));
         }
         let starts = piece_starts(request);
         // Each piece ends where the next one begins.
@@ -64,9 +65,9 @@ impl ReplayPlan {
 ///
 /// # Errors
 /// The reason why there are not all: of a long message only the start and the end are kept.
-fn all_bytes(request: &TimedMessage) -> Result<&[u8], &'static str> {
+fn all_bytes(request: &TimedMessage) -> Result<&[u8], String> {
     let whole = request.message.bytes.whole(0, request.message.len());
-    whole.ok_or("it is long, and only the beginning and the end of it were kept")
+    whole.ok_or_else(|| say!("export/long"))
 }
 
 /// Where each piece begins in the request, and how long to wait before it. A piece is what one `recv()` call
@@ -92,13 +93,13 @@ fn piece_starts(request: &TimedMessage) -> Vec<(usize, Duration)> {
 ///
 /// # Errors
 /// The reason why there is none.
-pub(crate) fn curl(request: &TimedMessage, main: SocketAddr) -> Result<String, &'static str> {
+pub(crate) fn curl(request: &TimedMessage, main: SocketAddr) -> Result<String, String> {
     let message = &request.message;
     if message.error.is_some() {
-        return Err("curl cannot send this invalid request: use \"Copy as barewire send\"");
+        return Err(say!("export/broken"));
     }
     if message.is_left_off() {
-        return Err("its body did not arrive completely: use \"Copy as barewire send\"");
+        return Err(say!("export/incomplete"));
     }
     // The parts used below lie in the bytes that were kept, so all of them must be there.
     all_bytes(request)?;
@@ -188,7 +189,7 @@ fn headers(fields: &[(&[u8], &[u8])], body: usize, sends_host: bool) -> Vec<Vec<
 ///
 /// # Errors
 /// The reason why there is none.
-pub(crate) fn send(request: &TimedMessage, main: SocketAddr) -> Result<String, &'static str> {
+pub(crate) fn send(request: &TimedMessage, main: SocketAddr) -> Result<String, String> {
     let mut line = format!("printf {} | barewire send {main} --raw", printf(all_bytes(request)?));
     let starts = piece_starts(request);
     // The command knows one gap for all pieces: the longest one is enough for each.

@@ -11,10 +11,7 @@ fn main_address() -> SocketAddr {
 }
 
 /// The result of `make` for a request that came in these pieces.
-fn line(
-    pieces: &[&[u8]],
-    make: fn(&TimedMessage, SocketAddr) -> Result<String, &'static str>,
-) -> Result<String, &'static str> {
+fn line(pieces: &[&[u8]], make: fn(&TimedMessage, SocketAddr) -> Result<String, String>) -> Result<String, String> {
     let calls: Vec<_> = pieces.iter().enumerate().map(|(n, piece)| (n as u64 * 200, true, *piece)).collect();
     let history = history(&calls, true);
     let exchange = Exchange::find(&history, ExchangeId { connection: 1, exchange: 1 }).unwrap();
@@ -120,7 +117,7 @@ fn no_line_contains_a_control_sequence() {
     }
 }
 
-fn plan(calls: &[TestCall<'_>]) -> Result<ReplayPlan, &'static str> {
+fn plan(calls: &[TestCall<'_>]) -> Result<ReplayPlan, String> {
     let history = history(calls, true);
     ReplayPlan::new(Exchange::find(&history, ExchangeId { connection: 1, exchange: 1 }).unwrap().request().unwrap())
 }

@@ -8,7 +8,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::http::{Status, date};
-use crate::wire::explain::{ContentKind, Message, NoteId, Role, UnderWay, message::count, notes::Side};
+use crate::say;
+use crate::wire::explain::{ContentKind, Message, NoteId, Role, UnderWay, notes::Side};
 
 /// Something that happened on a connection.
 #[derive(Clone, Debug)]
@@ -278,17 +279,17 @@ impl Tags {
         let (requests, calls) = (self.requests_per_call, self.calls_per_request);
         // In a fixed order, so that the same labels look the same on every connection.
         let all = [
-            (self.is_silent, "silent", "sent nothing".to_string()),
-            (requests > 1, "glued", format!("{} in one recv()", count(requests, "request"))),
-            (calls > 1, "cut", format!("one request, {}", count(calls, "recv() call"))),
+            (self.is_silent, "silent", say!("tag/silent")),
+            (requests > 1, "glued", say!("tag/glued", requests)),
+            (calls > 1, "cut", say!("tag/cut", calls)),
             // Requests that came together used the same connection anyway; only later ones show a reuse.
-            (requests < 2 && self.exchanges > 1, "reused", format!("reused: {}", count(self.exchanges, "exchange"))),
-            (self.has_chunked_request, "chunked-request", "chunked request".into()),
-            (self.has_chunked_response, "chunked-response", "chunked response".into()),
-            (self.has_continue, "continue", "100-continue".into()),
-            (self.is_broken, "broken", "broken".into()),
-            (self.is_cut_off, "cut-off", "cut off".into()),
-            (self.is_reset, "reset", "reset".into()),
+            (requests < 2 && self.exchanges > 1, "reused", say!("tag/reused", exchanges = self.exchanges)),
+            (self.has_chunked_request, "chunked-request", say!("tag/chunked-request")),
+            (self.has_chunked_response, "chunked-response", say!("tag/chunked-response")),
+            (self.has_continue, "continue", say!("tag/continue")),
+            (self.is_broken, "broken", say!("tag/broken")),
+            (self.is_cut_off, "cut-off", say!("tag/cut-off")),
+            (self.is_reset, "reset", say!("tag/reset")),
         ];
         all.into_iter().filter(|(applies, ..)| *applies).map(|(_, id, text)| (id, text)).collect()
     }

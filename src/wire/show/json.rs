@@ -12,7 +12,8 @@
 //! | `dropped` | `dropped`: events that are lost; `open`: connections that are not followed further |
 //!
 //! Every event but `dropped` may also have `tags`, the labels of its connection so far, as objects of `id` and `text`,
-//! and `steps`, the moments in it, as `[time, text, waited for]`. The identifiers of tags are `silent`, `glued`, `cut`,
+//! and `steps`, the moments in it, as `[time, text, waited for, text]`: `quiet`, `client`,
+//! `server` or `sending`. The identifiers of tags are `silent`, `glued`, `cut`,
 //! `reused`, `chunked-request`, `chunked-response`, `continue`, `broken`, `cut-off` and `reset`.
 //!
 //! | member of a message | meaning |

@@ -14,8 +14,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::say;
 use crate::service::text::visible;
 use crate::wire::explain::message::{Role, SpanKind};
+use crate::wire::explain::notes::Side;
 use crate::wire::record::event::{EventKind, TimedMessage, WireEvent};
 use crate::wire::show::layout::format_duration;
 use crate::wire::show::sentences::lost_sentence;
@@ -34,8 +36,7 @@ struct PendingRequest {
     bytes: u64,
     /// `recv()` calls that brought it.
     calls: u64,
-    /// Each with two spaces before it.
-    words: String,
+    words: Vec<String>,
     state: RequestState,
 }
 
@@ -78,9 +79,14 @@ impl ExchangeLines {
                 for ((connection, exchange), request) in left {
                     let PendingRequest { clock, title, bytes, calls, words, state } = request;
                     if state != RequestState::Written {
-                        let closed = format!("no response: closed by the {}: {}", side.name(), note.note().short);
+                        let reason = note.note().short;
+                        let closed = match side {
+                            Side::Client => say!("exchange/closed-by-client", reason),
+                            Side::Server => say!("exchange/closed-by-server", reason),
+                        };
                         out.push_str(&format!(
-                            "c{connection}.{exchange} {clock} {title} -  {bytes}>0 B  {calls} recv{words}  {closed}\n"
+                            "c{connection}.{exchange} {clock} {title} -  {bytes}>0 B  {calls} recv{}  {closed}\n",
+                            joined(&words)
                         ));
                     }
                 }
@@ -103,17 +109,15 @@ impl ExchangeLines {
         }
         // The parts of a broken first line are empty, and the title is short; it is never text that was not sent.
         let method = visible(message.part(SpanKind::Method), self.ascii);
-        let words = [
-            (timed.calls.iter().any(|call| call.requests > 1), "  glued"),
-            (!timed.boundaries.is_empty(), "  cut"),
-            (message.error.is_some(), broken(timed)),
-        ];
+        let is_glued = timed.calls.iter().any(|call| call.requests > 1);
+        let is_cut = !timed.boundaries.is_empty();
+        let words = [is_glued.then(|| say!("exchange/glued")), is_cut.then(|| say!("exchange/cut")), broken(timed)];
         let request = PendingRequest {
             title: format!("{method} {}", visible(message.target(), self.ascii)),
             clock: clock(timed),
             bytes: message.len(),
             calls: timed.call_count,
-            words: words.into_iter().filter(|(applies, _)| *applies).map(|(_, word)| word).collect(),
+            words: words.into_iter().flatten().collect(),
             state: if is_under_way { RequestState::UnderWay } else { RequestState::Complete },
         };
         self.pending.insert(key, request);
@@ -135,15 +139,14 @@ impl ExchangeLines {
         let request = self.pending.remove(&key).unwrap_or_else(unknown);
         let PendingRequest { title, bytes, calls, mut words, state, .. } = request;
         if state == RequestState::UnderWay {
-            words += "  early";
+            words.push(say!("exchange/early"));
             self.pending.insert(key, PendingRequest { state: RequestState::Written, ..PendingRequest::default() });
         }
-        if !words.ends_with(broken(timed)) {
-            words += broken(timed);
-        }
+        // Once is enough.
+        words.extend(broken(timed).filter(|word| !words.contains(word)));
         let (clock, status) = (clock(timed), visible(message.part(SpanKind::Status), self.ascii));
         let took = timed.took.map(|took| format!("  {}", format_duration(took))).unwrap_or_default();
-        let facts = format!("{bytes}>{} B{took}  {calls} recv{words}", message.len());
+        let facts = format!("{bytes}>{} B{took}  {calls} recv{}", message.len(), joined(&words));
         out.push_str(&format!("c{connection}.{} {clock} {title} {status}  {facts}\n", message.exchange));
     }
 }
@@ -154,6 +157,11 @@ fn clock(timed: &TimedMessage) -> String {
 }
 
 /// The word for what is wrong with a message.
-fn broken(timed: &TimedMessage) -> &'static str {
-    timed.message.error.map_or("", |error| if error.cut_off { "  cut off" } else { "  broken" })
+fn broken(timed: &TimedMessage) -> Option<String> {
+    Some(if timed.message.error?.cut_off { say!("exchange/cut-off") } else { say!("exchange/broken") })
+}
+
+/// Words with two spaces before each.
+fn joined(words: &[String]) -> String {
+    words.iter().flat_map(|word| ["  ", word]).collect()
 }

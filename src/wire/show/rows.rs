@@ -14,12 +14,13 @@
 
 use askama::Template;
 
+use crate::say;
 use crate::service::text::visible;
-use crate::wire::explain::message::{LineKind, Message, MessageLine, MessageSpan, Role, SpanKind, byte_count};
+use crate::wire::explain::message::{LineKind, Message, MessageError, MessageLine, MessageSpan, Role, SpanKind};
 use crate::wire::explain::notes::NoteId;
 use crate::wire::record::event::{CallBoundary, EventKind, TimedMessage, WireEvent};
 use crate::wire::show::layout::{MessageRow, StyledText, ansi, arrow, span_style, with_signs};
-use crate::wire::show::sentences::{note_beside, story};
+use crate::wire::show::sentences::{message_name, note_beside, story};
 
 /// Bytes of a chunk that are shown when content is not shown in full.
 const CHUNK_START: u64 = 48;
@@ -51,8 +52,9 @@ pub(crate) fn message_rows(
         // A server writes whole lines, so its calls begin with a line. A client may cut anywhere: its calls
         // are marked inside the bytes.
         if message.role == Role::Response {
-            let call = builder.call_starts(line.start);
-            rows.extend(call.map(|call| builder.remark(ansi::SENTENCE, &(call + " here"))));
+            let call = builder.call_at(line.start);
+            let remark = call.map(|(call, number)| say!("line/call", call, number));
+            rows.extend(remark.map(|remark| builder.remark(ansi::SENTENCE, &remark)));
         }
         if is_content && full {
             builder.push_content(line, &mut rows);
@@ -140,7 +142,7 @@ impl RowBuilder<'_> {
         let (first, gap, last) = self.message.bytes.get(from, to - from);
         let mut text = visible(first, self.ascii);
         if gap > 0 {
-            text += &with_signs(&format!(" … {} not kept … ", byte_count(gap)), self.ascii);
+            text += &with_signs(&format!(" {} ", say!("line/gap", bytes = gap)), self.ascii);
         }
         text += &visible(last, self.ascii);
         parts.push(StyledText { style: span_style(kind), text, is_bad: kind == SpanKind::Bad });
@@ -155,8 +157,7 @@ impl RowBuilder<'_> {
         let end = line.start + line.len;
         for (bytes, from) in [(first, line.start), (last, end - last.len() as u64)] {
             if from > line.start && gap > 0 {
-                let text = format!("… {} not kept", byte_count(gap));
-                rows.push(self.remark(ansi::DIM, &text));
+                rows.push(self.remark(ansi::DIM, &say!("line/gap", bytes = gap)));
             }
             if is_text { self.push_text(bytes, from, rows) } else { self.push_dump(bytes, from, rows) }
         }
@@ -178,24 +179,27 @@ impl RowBuilder<'_> {
         for row in bytes.chunks(DUMP_BYTES) {
             let end = at + row.len() as u64;
             // A mark inside the dump would break its columns, so it becomes a row before.
-            let call = (at..end).find_map(|at| Some(self.call_starts(at)? + &format!(" at byte {at}")));
-            rows.extend(call.map(|call| self.remark(ansi::MARK, &call)));
+            let remark = (at..end).find_map(|at| {
+                let (call, number) = self.call_at(at)?;
+                Some(say!("line/call-at", call, number, at = at.to_string()))
+            });
+            rows.extend(remark.map(|remark| self.remark(ansi::MARK, &remark)));
             // A dump counts from the start of the body, as a dump of the reader's own file does.
             rows.push(self.remark(ansi::SENTENCE, &dump(at - self.message.head_end, row)));
             at = end;
         }
     }
 
-    /// `┄┄ recv() #2 starts`, if a call begins with this byte. The call that brought the first byte of the
-    /// message is no boundary inside it.
-    fn call_starts(&self, at: u64) -> Option<String> {
+    /// Name and number of the call that begins with this byte. The call that brought the first byte of the message is no
+    /// boundary inside it.
+    fn call_at(&self, at: u64) -> Option<(&'static str, String)> {
         let boundary = self.timed.boundaries.iter().find(|boundary| boundary.at == at && at > 0)?;
         let call = match self.message.role {
             Role::Request => "recv()",
             Role::Response if boundary.from_file => "sendfile()",
             Role::Response => "send()",
         };
-        Some(format!("┄┄ {call} #{} starts", boundary.call))
+        Some((call, boundary.call.to_string()))
     }
 }
 
@@ -228,25 +232,51 @@ fn dump(at: u64, bytes: &[u8]) -> String {
     format!("{at:08x} {:24} {:24}  |{ascii}|", hex(left), hex(right))
 }
 
-/// The values of the template `src/pages/messages.html`, which escapes them: each message, its arrow, its sentences and
-/// its rows.
+/// The values of the template `src/pages/messages.html`, which escapes them.
 #[derive(Template)]
 #[template(path = "messages.html", config = "src/pages/askama.toml")]
-struct MessagesPage<'a> {
-    messages: Vec<(&'a Message, &'static str, String, Vec<MessageRow>)>,
+struct MessagesPage {
+    title: String,
+    messages: Vec<PageMessage>,
+}
+
+/// A message on that page.
+struct PageMessage {
+    /// Its direction, kind and number.
+    title: String,
+    size: String,
+    story: String,
+    rows: Vec<MessageRow>,
+    /// How its content is delimited, and the section.
+    framing: Option<(String, String)>,
+    /// What is wrong with it, and the section.
+    error: Option<(String, &'static str)>,
 }
 
 /// The messages among these events as one page of HTML, for homework or a bug report. It has no script and sends no
 /// request.
 pub fn html_page(events: &[WireEvent]) -> String {
     let messages = events.iter().filter_map(|event| match &event.kind {
-        EventKind::Message(timed) => {
-            // A page is read in any order, so every note is there every time.
-            let rows = message_rows(timed, 0, true, false, &mut |_| true);
-            Some((&timed.message, arrow(timed.message.role).0, story(timed), rows))
-        }
+        EventKind::Message(timed) => Some(page_message(timed)),
         _ => None,
     });
     // Rendering fails only if a value of the template does, and all of them are texts and numbers.
-    MessagesPage { messages: messages.collect() }.render().unwrap_or_default()
+    MessagesPage { title: say!("html/title"), messages: messages.collect() }.render().unwrap_or_default()
+}
+
+fn page_message(timed: &TimedMessage) -> PageMessage {
+    let message = &timed.message;
+    let broken = |error: MessageError| {
+        let note = error.note.note();
+        (say!("terminal/broken", at = error.at.to_string(), sentence = note.long), note.section)
+    };
+    PageMessage {
+        title: format!("{} {} {}", arrow(message.role).0, message_name(message), message.exchange),
+        size: say!("about/bytes", bytes = message.len()),
+        story: story(timed),
+        // A page is read in any order, so every note is there every time.
+        rows: message_rows(timed, 0, true, false, &mut |_| true),
+        framing: message.framing_sentence().zip(message.framing.map(|framing| framing.section())),
+        error: message.error.map(broken),
+    }
 }

@@ -7,9 +7,11 @@
 use std::time::Duration;
 
 use crate::http::{Fault, Status};
-use crate::service::text::{grouped, visible};
-use crate::wire::explain::message::{LineKind, Message, MessageLine, Role, SpanKind, byte_count, count, find_field};
-use crate::wire::explain::notes::{NoteId, part};
+use crate::say;
+use crate::service::text::visible;
+use crate::wire::explain::message::{LineKind, Message, MessageLine, Role, SpanKind, find_field};
+use crate::wire::explain::notes::{NoteId, Side, part};
+use crate::wire::explain::texts::say_parts;
 use crate::wire::record::event::{EventKind, TimedMessage, WireEvent, millis};
 
 /// Bytes of a target that are shown in a sentence.
@@ -25,12 +27,6 @@ pub(crate) fn safe(bytes: &[u8]) -> String {
     visible(bytes, true)
 }
 
-/// Text with a capital letter at its start. Notes are written without one, so that they can stand after a colon.
-pub(crate) fn capitalize(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
-}
-
 /// The client, by its User-Agent: `Firefox`, `curl/8.5.0`. Without that field it is
 /// called [`UNNAMED`]. It is a label for people: any client can send any name.
 pub(crate) fn client_name(request: &Message) -> String {
@@ -41,75 +37,70 @@ pub(crate) fn client_name(request: &Message) -> String {
     if name.is_empty() { UNNAMED.into() } else { name.into() }
 }
 
-/// The verb for a method, to stand before the target.
-fn verb(method: &[u8]) -> String {
-    match method {
-        b"GET" => "asks for".into(),
-        b"HEAD" => "asks only for the head of".into(),
-        b"POST" => "sends data to".into(),
-        b"PUT" => "wants to store".into(),
-        b"DELETE" => "wants to remove".into(),
-        b"CONNECT" => "asks for a tunnel to".into(),
-        method => format!("sends {} to", safe(method)),
+/// What the message is, in a list of messages.
+pub(crate) fn message_name(message: &Message) -> String {
+    match message.role {
+        _ if message.is_unparsed() => say!("message/unparsed"),
+        Role::Request => say!("message/request"),
+        Role::Response => say!("message/response"),
     }
 }
 
-/// One or two sentences about the message. In their order, those of an exchange describe all that happened:
+/// Sentences about the message. In their order, those of an exchange describe all that happened:
 ///
 /// ```text
-/// Firefox asks for /hello.txt, on a connection already used 2 times.
+/// Firefox asks for /hello.txt. This connection carried 2 exchanges before.
 /// The server answers 200 OK. Body: 21 bytes, because Content-Length: 21.
 /// ```
 ///
 /// Empty for an interim response other than 100: it means nothing to a reader.
 pub(crate) fn story(timed: &TimedMessage) -> String {
     let message = &timed.message;
-    match message.role {
-        _ if message.is_unparsed() => String::new(),
+    let sentences = match message.role {
+        _ if message.is_unparsed() => Vec::new(),
         role if message.framing.is_none()
             && let Some(under_way) = message.under_way =>
         {
-            format!("A {} has begun: {}.", role.name(), under_way.sentence())
+            let sentence = under_way.sentence();
+            vec![match role {
+                Role::Request => say!("story/request-begun", sentence),
+                Role::Response => say!("story/response-begun", sentence),
+            }]
         }
         Role::Request => request_story(timed),
-        Role::Response if message.status() == Status::CONTINUE.code() => {
-            "The server first says 100: go on, send the body.".into()
-        }
-        Role::Response if message.is_interim() => String::new(),
+        Role::Response if message.status() == Status::CONTINUE.code() => vec![say!("story/continue")],
+        Role::Response if message.is_interim() => Vec::new(),
         Role::Response => {
-            let early = if timed.early { "The server answered before the whole request had arrived. " } else { "" };
-            let (status, reason) = (message.status(), safe(message.part(SpanKind::Reason)));
-            let error = message.error.map(|error| error.note.note().long.to_string());
-            let end = error.or_else(|| message.framing_sentence());
-            let end = end.map_or_else(String::new, |sentence| format!(" {}.", capitalize(&sentence)));
+            let (code, reason) = (message.status(), safe(message.part(SpanKind::Reason)));
             // A reason phrase may be empty (RFC 9112 §4): then no space may stand before the full stop.
-            format!("{early}The server answers {}.{end}", format!("{status} {reason}").trim_end())
+            let status = format!("{code} {reason}").trim_end().to_string();
+            let end = end_of_message(message).map(|(bold, rest, ..)| say!("story/end", sentence = bold + &rest));
+            let early = timed.early.then(|| say!("story/early"));
+            early.into_iter().chain([say!("story/response", status)]).chain(end).collect()
         }
-    }
+    };
+    sentences.join(" ")
 }
 
-/// The sentence about a request. Broken ones have no client and no target that could be trusted.
-fn request_story(timed: &TimedMessage) -> String {
+/// The sentences about a request. Broken ones have no client and no target that could be trusted.
+fn request_story(timed: &TimedMessage) -> Vec<String> {
     let message = &timed.message;
     match message.error {
-        Some(error) if error.cut_off => "The request is cut off.".into(),
+        Some(error) if error.cut_off => vec![say!("story/cut-off")],
         Some(error) => {
             // A limit of the server and a version that it lacks are no mistakes of the client.
             let what = match error.note.as_fault().map(Fault::status) {
-                Some(Status::URI_TOO_LONG | Status::FIELDS_TOO_LARGE) => "The request exceeds a limit of the server.",
-                Some(Status::BAD_REQUEST) => "The marked bytes break a rule of HTTP.",
-                _ => "The request needs something that is not supported.",
+                Some(Status::URI_TOO_LONG | Status::FIELDS_TOO_LARGE) => say!("story/limit"),
+                Some(Status::BAD_REQUEST) => say!("story/rule"),
+                _ => say!("story/unsupported"),
             };
             // A message of a file was read by no server.
-            let then = match timed.calls.is_empty() {
-                true => "It is not certain where this request ends, so the bytes after it are not parsed.",
-                false => "The server cannot tell where this request ends, so it answers and closes the connection.",
-            };
-            format!("{what} {then}")
+            let is_saved = timed.calls.is_empty();
+            vec![what, if is_saved { say!("story/end-unknown") } else { say!("story/end-unknown-to-server") }]
         }
         None => {
             let client = match client_name(message) {
-                name if name == UNNAMED => "A client that does not name itself (no User-Agent)".into(),
+                name if name == UNNAMED => say!("story/unnamed"),
                 name => name,
             };
             let mut target = safe(message.target());
@@ -118,11 +109,18 @@ fn request_story(timed: &TimedMessage) -> String {
                 target.truncate(TARGET);
                 target.push('…');
             }
-            let used = match message.exchange.saturating_sub(1) {
-                0 => String::new(),
-                before => format!(", on a connection already used {}", count(before, "time")),
+            let request = match message.part(SpanKind::Method) {
+                b"GET" => say!("story/GET", client, target),
+                b"HEAD" => say!("story/HEAD", client, target),
+                b"POST" => say!("story/POST", client, target),
+                b"PUT" => say!("story/PUT", client, target),
+                b"DELETE" => say!("story/DELETE", client, target),
+                b"CONNECT" => say!("story/CONNECT", client, target),
+                method => say!("story/other", client, target, method = safe(method)),
             };
-            format!("{client} {} {target}{used}.", verb(message.part(SpanKind::Method)))
+            let before = message.exchange.saturating_sub(1);
+            let reused = (before > 0).then(|| say!("story/reused", exchanges = before));
+            [request].into_iter().chain(reused).collect()
         }
     }
 }
@@ -139,39 +137,31 @@ pub(crate) fn received_in(timed: &TimedMessage) -> Option<(String, String)> {
     let first = calls.first().filter(|_| message.role == Role::Request && !message.is_unparsed())?;
     let segments = first.segments.filter(|&segments| segments > 1);
     let glued = calls.iter().find(|call| call.requests > 1);
-    let name = match (message.error, glued, calls.get(1)) {
+    let (requests, number) = (glued.map_or(1, |call| call.requests), glued.unwrap_or(first).number.to_string());
+    let count = timed.call_count;
+    let (bold, rest) = match (message.error, glued, calls.get(1)) {
         // The calls after an error teach nothing: their bytes may be requests, or the rest of this one.
-        (Some(error), ..) if !error.cut_off => "broken",
+        (Some(error), ..) if !error.cut_off => say_parts!("lesson/broken"),
         // Several requests in one call teach more than anything below, so they come first.
-        (_, Some(_), None) => "glued",
-        (_, Some(_), Some(_)) => "pieces",
+        (_, Some(_), None) => say_parts!("lesson/glued", requests),
+        (_, Some(_), Some(_)) => say_parts!("lesson/pieces", number, requests),
         // The place of the first cut decides: a cut in the head can fall anywhere, one after it cannot.
-        (_, None, Some(second)) if second.at < message.start + message.head_end => "cut in head",
-        (_, None, Some(_)) => "cut in body",
-        (Some(_), None, None) => "cut off",
+        (_, None, Some(second)) if second.at < message.start + message.head_end => {
+            say_parts!("lesson/cut-in-head", calls = count)
+        }
+        (_, None, Some(_)) => say_parts!("lesson/cut-in-body", calls = count),
+        (Some(_), None, None) => say_parts!("lesson/cut-off"),
         // More of it may come.
         (None, None, None) if message.under_way.is_some() => return None,
-        (None, None, None) if segments.is_some() => "segments",
-        (None, None, None) => "whole",
+        (None, None, None) => match segments {
+            Some(segments) => say_parts!("lesson/segments", segments = u64::from(segments)),
+            None => say_parts!("lesson/whole"),
+        },
     };
-    let values = [
-        // First, since its text has a number in it.
-        ("{waiting}", segments.map_or_else(String::new, |_| format!(" {}", lesson("waiting").1))),
-        ("{requests}", count(glued.map_or(1, |call| call.requests), "request")),
-        ("{number}", glued.unwrap_or(first).number.to_string()),
-        ("{calls}", count(timed.call_count, "recv() call")),
-        ("{segments}", segments.unwrap_or(1).to_string()),
-    ];
-    let fill = |text: &str| values.iter().fold(text.to_string(), |text, (name, value)| text.replace(name, value));
-    let (bold, rest) = lesson(name);
-    Some((fill(bold), fill(rest)))
-}
-
-/// The two texts of the lesson of this name.
-fn lesson(name: &str) -> (&'static str, &'static str) {
-    let lesson = |line: &'static str| line.strip_prefix(name)?.strip_prefix(" | ")?.split_once("| ");
-    let (bold, rest) = include_str!("lessons.txt").lines().find_map(lesson).unwrap_or_default();
-    (bold.trim_end(), rest)
+    match segments.filter(|_| glued.is_some()) {
+        Some(segments) => Some((bold, rest + " " + &say!("lesson/waiting", segments = u64::from(segments)))),
+        None => Some((bold, rest)),
+    }
 }
 
 /// Where the message ends, or where it breaks: the words in bold, the reason, the section, and the number of
@@ -185,22 +175,23 @@ fn lesson(name: &str) -> (&'static str, &'static str) {
 /// `None` if it ended in its head without an error.
 pub(crate) fn end_of_message(message: &Message) -> Option<(String, String, String, u16)> {
     if let Some(error) = message.error {
-        let note = error.note.note();
-        let how = match error.note.as_fault().map(Fault::status) {
-            _ if error.cut_off => "Cut off",
-            Some(status) if status != Status::BAD_REQUEST && message.role == Role::Request => "Refused",
-            _ => "Broken",
+        let (note, at) = (error.note.note(), error.at.to_string());
+        let sentence = note.long;
+        let (bold, rest) = match error.note.as_fault().map(Fault::status) {
+            _ if error.cut_off => say_parts!("foot/cut-off", at, sentence),
+            Some(status) if status != Status::BAD_REQUEST && message.role == Role::Request => {
+                say_parts!("foot/refused", at, sentence)
+            }
+            _ => say_parts!("foot/broken", at, sentence),
         };
-        let bold = format!("{how} at byte {}: {}", error.at, note.long);
-        return Some((bold, String::new(), note.section.into(), error.note.0));
+        return Some((bold, rest, note.section.into(), error.note.0));
     }
     let Some(framing) = message.framing else {
-        return Some((capitalize(&message.under_way?.sentence()), String::new(), String::new(), NoteId::NONE.0));
+        let (bold, rest) = say_parts!("foot/under-way", sentence = message.under_way?.sentence());
+        return Some((bold, rest, String::new(), NoteId::NONE.0));
     };
-    // The fact is bold, its reason is not: "body: 5 bytes" and ", because Content-Length: 5".
-    let sentence = capitalize(&message.framing_sentence()?);
-    let (bold, because) = sentence.split_at(sentence.find(", because").unwrap_or(sentence.len()));
-    Some((bold.into(), because.into(), framing.section(), framing.note().0))
+    let (bold, rest) = message.framing_parts()?;
+    Some((bold, rest, framing.section(), framing.note().0))
 }
 
 /// A block in the picture of the bytes of one side: its start and its end on that side, what it is (`head`,
@@ -211,75 +202,100 @@ pub(crate) type ByteBlock = (u64, u64, &'static str, String);
 pub(crate) fn blocks(message: &Message) -> Vec<ByteBlock> {
     let (start, end) = (message.start, message.end());
     if message.is_unparsed() {
-        return vec![(start, end, "rest", format!("{} not parsed", grouped(message.len())))];
+        return vec![(start, end, "rest", say!("block/unparsed", bytes = message.len()))];
     }
     if message.role == Role::Response {
-        let label = format!("{} · {} B", message.status(), grouped(message.len()));
+        let label = say!("block/response", status = message.status().to_string(), bytes = message.len());
         return vec![(start, end, "answer", label)];
     }
     // A request is two blocks, because its boundary is the lesson: nothing on the wire marks it but a blank line.
     let head = end - message.content_len();
-    let mut blocks = vec![(start, head, "head", format!("#{} head {}", message.exchange, head - start))];
+    let number = message.exchange.to_string();
+    let mut blocks = vec![(start, head, "head", say!("block/head", number, bytes = head - start))];
     if end > head {
-        blocks.push((head, end, "body", format!("body {} B", grouped(end - head))));
+        blocks.push((head, end, "body", say!("block/body", bytes = end - head)));
     }
     blocks
 }
 
-/// The kind of the message; its length, and the number of calls that carried it:
-/// `("Request", "87 bytes of head, 0 bytes after it, in 4 recv() calls")`.
-pub(crate) fn summary(timed: &TimedMessage) -> (&'static str, String) {
-    let message = &timed.message;
-    let by_sendfile = timed.calls.iter().any(|call| call.from_file);
-    let sent = if by_sendfile { "send() or sendfile() call" } else { "send() call" };
-    let (name, call) = match message.role {
-        _ if message.is_unparsed() => return ("Not parsed", byte_count(message.len())),
-        Role::Request => ("Request", "recv() call"),
-        Role::Response if message.is_interim() => ("Interim response", sent),
-        Role::Response => ("Response", sent),
+/// The heading of the message: its kind; its length and the number of calls that carried it:
+/// `("Request", "87 bytes of head, 0 bytes of body, in 4 recv() calls")`.
+pub(crate) fn summary(timed: &TimedMessage) -> (String, String) {
+    let (message, calls) = (&timed.message, timed.call_count);
+    let name = match message.role {
+        _ if message.is_unparsed() => return (say!("about/unparsed"), say!("about/bytes", bytes = message.len())),
+        Role::Request => say!("about/request"),
+        Role::Response if message.is_interim() => say!("about/interim"),
+        Role::Response => say!("about/response"),
     };
-    let calls = if timed.call_count > 1 { format!(", in {}", count(timed.call_count, call)) } else { String::new() };
-    let content = message.content_len();
-    (name, format!("{} of head, {} after it{calls}", byte_count(message.len() - content), byte_count(content)))
+    let body = message.content_len();
+    let head = message.len() - body;
+    let size = match message.role {
+        _ if calls < 2 => say!("about/size", head, body),
+        Role::Request => say!("about/size-recv", head, body, calls),
+        Role::Response if timed.calls.iter().any(|call| call.from_file) => {
+            say!("about/size-sendfile", head, body, calls)
+        }
+        Role::Response => say!("about/size-send", head, body, calls),
+    };
+    (name, size)
 }
 
-/// A moment of a connection: milliseconds since it was accepted, what happened, and what was going on until
-/// then: `(541.2, "response starts", "server works")`.
-pub(crate) type TimelineStep = (f64, String, &'static str);
+/// A moment of a connection: milliseconds since it was accepted, what happened, and what was waited for until then,
+/// as an identifier and as a label: `(541.2, "response starts", "server", "server works")`.
+pub(crate) type TimelineStep = (f64, String, &'static str, String);
+
+/// The label of what is waited for.
+fn until_label(id: &str) -> String {
+    match id {
+        "quiet" => say!("until/quiet"),
+        "client" => say!("until/client"),
+        "server" => say!("until/server"),
+        "sending" => say!("until/sending"),
+        _ => String::new(),
+    }
+}
 
 /// The moments in an event, in their order.
 pub(crate) fn timeline(event: &WireEvent) -> Vec<TimelineStep> {
     // A message from a file has no times, so it has no steps.
-    let step = |time: Option<Duration>, what: &str, before| Some((millis(time?), what.to_string(), before));
+    let step = |time: Option<Duration>, what, until| Some((millis(time?), what, until, until_label(until)));
     let steps = match &event.kind {
-        EventKind::Accepted { peer, .. } => vec![step(Some(event.at), &format!("accepted from {peer}"), "")],
+        EventKind::Accepted { peer, .. } => {
+            vec![step(Some(event.at), say!("step/accepted", peer = peer.to_string()), "")]
+        }
         EventKind::Closed { note, side, .. } => {
-            let what = format!("closed by the {}: {}", side.name(), note.note().short);
-            vec![step(Some(event.at), &what, "quiet")]
+            let reason = note.note().short;
+            let what = match side {
+                Side::Client => say!("step/closed-by-client", reason),
+                Side::Server => say!("step/closed-by-server", reason),
+            };
+            vec![step(Some(event.at), what, "quiet")]
         }
         EventKind::Message(timed) | EventKind::UnderWay(timed) if timed.message.is_unparsed() => Vec::new(),
         EventKind::Message(timed) | EventKind::UnderWay(timed) => {
             let message = &timed.message;
             let end = match message.error {
-                Some(error) if error.cut_off => "no more came",
-                Some(_) => "parsing stops",
-                None => "body complete",
+                Some(error) if error.cut_off => say!("step/cut-off"),
+                Some(_) => say!("step/broken"),
+                None => say!("step/body-complete"),
             };
             let is_complete = message.under_way.is_none();
             let has_end = is_complete && (message.error.is_some() || message.content_len() > 0);
             match message.role {
                 Role::Request => vec![
-                    step(timed.began(), "first byte", "quiet"),
+                    step(timed.began(), say!("step/first-byte"), "quiet"),
                     // A head without framing is incomplete or wrong, so there was no such moment.
-                    step(timed.head_at().filter(|_| message.framing.is_some()), "head complete", "client sends"),
-                    step(timed.ended().filter(|_| has_end), end, "client sends"),
+                    step(timed.head_at().filter(|_| message.framing.is_some()), say!("step/head-complete"), "client"),
+                    step(timed.ended().filter(|_| has_end), end, "client"),
                 ],
                 Role::Response if message.is_interim() => {
-                    vec![step(timed.began(), &format!("{} sent", message.status()), "server works")]
+                    let sent = say!("step/interim", status = message.status().to_string());
+                    vec![step(timed.began(), sent, "server")]
                 }
                 Role::Response => vec![
-                    step(timed.began(), "response starts", "server works"),
-                    step(timed.ended().filter(|_| is_complete), "response sent", "sending"),
+                    step(timed.began(), say!("step/response-starts"), "server"),
+                    step(timed.ended().filter(|_| is_complete), say!("step/response-sent"), "sending"),
                 ],
             }
         }
@@ -298,24 +314,29 @@ pub(crate) fn note_beside(message: &Message, line: &MessageLine) -> (NoteId, Opt
     }
     match line.kind {
         LineKind::Start => {
-            let about = if message.role == Role::Request { part::REQUEST_LINE } else { part::STATUS_LINE };
             // The note of the line is that of the method or of the status code, if it is a known one.
-            let what = if line.note == part::STATUS_LINE { "" } else { line.note.note().short };
-            (about, Some(format!("{}: {what}", about.note().short)))
+            let meaning = line.note.note().short;
+            match message.role {
+                Role::Request => (part::REQUEST_LINE, Some(say!("line/request", meaning))),
+                Role::Response if line.note == part::STATUS_LINE => (line.note, None),
+                Role::Response => (part::STATUS_LINE, Some(say!("line/status", meaning))),
+            }
         }
         // "An unknown field" would say nothing, and there may be many of them.
         LineKind::Field if !line.note.is_known_field() => (NoteId::NONE, None),
-        LineKind::Blank => (line.note, Some(format!("blank line: head ends, {}", byte_count(line.start + line.len)))),
-        LineKind::ChunkSize(number, size) => {
-            (line.note, Some(format!("chunk {number}: size 0x{size:X} = {}", byte_count(size))))
+        LineKind::Blank => (line.note, Some(say!("line/blank", bytes = line.start + line.len))),
+        LineKind::ChunkSize(number, bytes) => {
+            let (number, hex) = (number.to_string(), format!("{bytes:X}"));
+            (line.note, Some(say!("line/chunk-size", number, hex, bytes)))
         }
         LineKind::ChunkData | LineKind::Body => {
-            let how = match (message.hidden, message.from_file) {
-                (true, _) => ", hidden: it may repeat a secret that was not kept",
-                (_, true) => ", sent with sendfile()",
-                _ => "",
+            let bytes = line.len;
+            let words = match (message.hidden, message.from_file) {
+                (true, _) => say!("line/body-hidden", bytes),
+                (_, true) => say!("line/body-from-file", bytes),
+                _ => say!("line/body", bytes),
             };
-            (NoteId::NONE, Some(format!("{} of body{how}", byte_count(line.len))))
+            (NoteId::NONE, Some(words))
         }
         _ => (line.note, None),
     }
@@ -324,17 +345,10 @@ pub(crate) fn note_beside(message: &Message, line: &MessageLine) -> (NoteId, Opt
 /// How much was lost, and the consequence for connections that were open: with a gap in its bytes, a connection
 /// cannot be explained any further, so only its end is shown.
 pub(crate) fn lost_sentence(events: u64, open: usize) -> String {
-    if events == 0 {
-        let open = count(open as u64, "open connection");
-        return format!("no memory for the bytes of {open}: told no further");
-    }
-    let events = count(events, "event");
-    match open {
-        0 => format!("{events} not shown"),
-        open => {
-            let open = count(open as u64, "open connection");
-            format!("{events} not shown: too many at once. Of {open} only the end will be shown")
-        }
+    match (events, open as u64) {
+        (0, open) => say!("terminal/no-memory", open),
+        (events, 0) => say!("terminal/lost", events),
+        (events, open) => say!("terminal/lost-open", events, open),
     }
 }
 
@@ -372,18 +386,5 @@ mod tests {
     fn a_client_without_a_name_is_not_called_a_person() {
         let (story, _) = told("CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n");
         assert_eq!(story, "A client that does not name itself (no User-Agent) asks for a tunnel to a:80.");
-    }
-
-    #[test]
-    fn no_lesson_is_missing_or_without_a_sentence() {
-        let names =
-            ["broken", "glued", "pieces", "waiting", "cut in head", "cut in body", "cut off", "segments", "whole"];
-        for name in names {
-            let (bold, rest) = lesson(name);
-            assert!(rest.ends_with('.') || rest.ends_with(".{waiting}"), "{name}: {rest}");
-            assert!(bold.is_empty() || bold.ends_with('.'), "{name}: {bold}");
-        }
-        let lines = include_str!("lessons.txt").lines().filter(|line| !line.starts_with('#') && !line.is_empty());
-        assert_eq!(lines.count(), names.len());
     }
 }

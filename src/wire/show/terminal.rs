@@ -17,16 +17,18 @@ use std::time::Duration;
 
 use unicode_width::UnicodeWidthStr;
 
+use crate::say;
 use crate::service::text::visible;
-use crate::wire::explain::message::{Message, Role, byte_count, count};
-use crate::wire::explain::notes::NoteId;
+use crate::wire::explain::message::{Message, Role};
+use crate::wire::explain::notes::{NoteId, Side};
+use crate::wire::explain::texts::say_parts;
 use crate::wire::record::event::{Call, CallBytes, EventKind, TimedMessage, WireEvent, clock};
 use crate::wire::show::json;
 use crate::wire::show::layout::{Layout, ViewFormat, ViewOptions, WIDEST, WrappedLine, ansi};
 use crate::wire::show::layout::{arrow, format_duration, short_section, with_signs};
 use crate::wire::show::lines::ExchangeLines;
 use crate::wire::show::rows::message_rows;
-use crate::wire::show::sentences::lost_sentence;
+use crate::wire::show::sentences::{lost_sentence, message_name};
 
 /// Columns before the continuation of a line that begins with a time.
 const AFTER_TIME: usize = 14;
@@ -79,7 +81,8 @@ impl Terminal {
             return;
         }
         if let EventKind::Accepted { peer, moment } = &event.kind {
-            self.headers.insert(connection, format!("{peer} ── accepted {}", clock(*moment)));
+            let header = say!("terminal/accepted", peer = peer.to_string(), clock = clock(*moment));
+            self.headers.insert(connection, header);
             // Connections are numbered in their order, so the first one is the oldest.
             if self.headers.len() > HEADERS {
                 self.headers.pop_first();
@@ -99,10 +102,16 @@ impl Terminal {
             EventKind::Message(timed) | EventKind::UnderWay(timed) => self.push_message(connection, timed, out),
             EventKind::Closed { note, side, missing, .. } => {
                 out.push('\n');
-                let mut line = self.start_timed_line(event.at, "closed", 9, out);
                 let note = note.note();
-                let missing = if *missing > 0 { format!(", {} missing", byte_count(*missing)) } else { String::new() };
-                line.push_words(ansi::PLAIN, &format!(" by the {}: {}{missing}", side.name(), note.short));
+                let (closed, rest) = match side {
+                    Side::Client => say_parts!("terminal/closed-by-client", reason = note.short),
+                    Side::Server => say_parts!("terminal/closed-by-server", reason = note.short),
+                };
+                let mut line = self.start_timed_line(event.at, &closed, 9, out);
+                line.push_words(ansi::PLAIN, &rest);
+                if *missing > 0 {
+                    line.push_unit(ansi::PLAIN, &format!("  {}", say!("terminal/missing", missing = *missing)));
+                }
                 line.push_unit(ansi::DIM, &format!("  {}", short_section(note.section, self.options.ascii)));
                 out.push_str("\n\n");
                 self.headers.remove(&connection);
@@ -125,16 +134,25 @@ impl Terminal {
     fn push_call(&self, at: Duration, name: &str, call: &Call, shown: Option<&CallBytes>, out: &mut String) {
         let Call { number, len, requests, segments, more, .. } = *call;
         // Each fact is a unit: broken in the middle, "2 TCP" would end one line and "segments" begin the next.
-        let mut line = self.start_timed_line(at, name, 11, out);
-        let last = if more > 0 { format!(" to #{}", number + more) } else { String::new() };
-        line.push_unit(ansi::PLAIN, &format!(" #{number}{last}  {}", byte_count(len)));
-        if let Some(segments) = segments {
-            let one = if segments > 1 && more == 0 { ", one recv()" } else { "" };
-            let segments = count(u64::from(segments), "TCP segment");
-            line.push_unit(ansi::PLAIN, &format!("  ({segments}{one})"));
+        let first = number.to_string();
+        let ((call, rest), one) = match more {
+            0 => (say_parts!("terminal/call", call = name, number = first, bytes = len), true),
+            more => {
+                let last = (number + more).to_string();
+                (say_parts!("terminal/calls", call = name, first, last, bytes = len), false)
+            }
+        };
+        let mut line = self.start_timed_line(at, &call, 11, out);
+        line.push_unit(ansi::PLAIN, &rest);
+        if let Some(segments) = segments.map(u64::from) {
+            let text = match one {
+                true => say!("terminal/segments", segments),
+                false => say!("terminal/segments-of-calls", segments),
+            };
+            line.push_unit(ansi::PLAIN, &format!("  {text}"));
         }
-        if requests > 1 && more == 0 {
-            line.push_unit(ansi::MARK, &format!("  {requests} requests together in one recv()"));
+        if requests > 1 && one {
+            line.push_unit(ansi::MARK, &format!("  {}", say!("terminal/glued", requests)));
         }
         if let Some(shown) = shown {
             let sentence = format!("  ({})", shown.under_way.sentence());
@@ -221,31 +239,31 @@ impl Terminal {
         let prefix = if connection > 0 { format!("c{connection}.") } else { String::new() };
         let mut line = WrappedLine::new(self.options, AFTER_SIGN, out);
         line.push(color, &with_signs(&format!("{arrow} "), ascii));
-        let what = match (message.is_unparsed(), from) {
-            (true, _) => "not parsed",
-            (_, Some(_)) => "the rest of the request",
-            _ => message.role.name(),
-        };
+        let what = from.map_or_else(|| message_name(message), |_| say!("message/rest"));
         line.push(ansi::BOLD, &format!("{prefix}{} {what}", message.exchange));
-        let so_far = if message.under_way.is_some() { " so far" } else { "" };
-        line.push_unit(ansi::DIM, &format!("  {}{so_far}", byte_count(message.len() - from.unwrap_or(0))));
+        let bytes = message.len() - from.unwrap_or(0);
+        let size = match message.under_way {
+            Some(_) => say!("terminal/so-far", bytes),
+            None => say!("about/bytes", bytes),
+        };
+        line.push_unit(ansi::DIM, &format!("  {size}"));
         if message.role == Role::Request && !timed.boundaries.is_empty() {
-            let pieces = format!("  in {} pieces, cut at the ┊ marks", timed.boundaries.len() + 1);
-            line.push_unit(ansi::MARK, &with_signs(&pieces, ascii));
+            let pieces = say!("terminal/pieces", pieces = timed.boundaries.len() as u64 + 1);
+            line.push_unit(ansi::MARK, &with_signs(&format!("  {pieces}"), ascii));
         }
         if let Some(took) = timed.took {
-            let took = format_duration(took);
-            line.push_unit(ansi::DIM, &format!("  {took} after the last byte of the request"));
+            let took = say!("terminal/took", time = format_duration(took));
+            line.push_unit(ansi::DIM, &format!("  {took}"));
         }
         out.push('\n');
     }
 
     /// The sentences about the whole message: how it ends, what is missing or hidden, what is wrong.
     fn push_sentences(&self, message: &Message, out: &mut String) {
-        let mut push = |style: &str, text: &str, section: &str| {
+        let mut push = |style: &str, sign: &str, text: &str, section: &str| {
             let mut line = WrappedLine::new(self.options, AFTER_SIGN, out);
             line.push(ansi::PLAIN, "   ");
-            line.push_words(style, text);
+            line.push_words(style, &format!("{sign} {text}"));
             if !section.is_empty() {
                 line.push_unit(ansi::DIM, &with_signs(&format!("  {section}"), self.options.ascii));
             }
@@ -253,20 +271,21 @@ impl Terminal {
         };
         if let Some(framing) = message.framing {
             let sentence = message.framing_sentence().unwrap_or_default();
-            push(ansi::SENTENCE, &format!("= {sentence}"), &framing.section());
+            push(ansi::SENTENCE, "=", &sentence, &framing.section());
         }
         if message.from_file {
-            push(ansi::SENTENCE, "= sent with sendfile(): the bytes shown here were read from the file again", "");
+            push(ansi::SENTENCE, "=", &say!("terminal/from-file"), "");
         }
         if message.hidden {
-            push(ansi::SENTENCE, "= body hidden: it may repeat a secret of the request that was not kept", "");
+            push(ansi::SENTENCE, "=", &say!("terminal/hidden"), "");
         }
         if let (None, Some(under_way)) = (message.framing, message.under_way) {
-            push(ansi::SENTENCE, &format!("= {}", under_way.sentence()), "");
+            push(ansi::SENTENCE, "=", &under_way.sentence(), "");
         }
         if let Some(error) = message.error {
             let note = error.note.note();
-            push(ansi::ERROR, &format!("! byte {}: {}", error.at, note.long), note.section);
+            let broken = say!("terminal/broken", at = error.at.to_string(), sentence = note.long);
+            push(ansi::ERROR, "!", &broken, note.section);
         }
     }
 }

@@ -310,7 +310,7 @@ fn a_form_with_a_long_file_has_its_parts() {
     }
     let (told, _) = told(&bytes.chunks(65_536).collect::<Vec<_>>(), true);
     let names: Vec<_> = messages(&told)[0].spans.iter().map(|span| span.note.note().name).collect();
-    assert_eq!(names.iter().filter(|name| **name == "border").count(), 3, "{names:?}");
+    assert_eq!(names.iter().filter(|name| **name == "boundary").count(), 3, "{names:?}");
 }
 
 #[test]
