@@ -145,7 +145,7 @@ fn restrict(site: &Site, served: &ServedPath, options: &Options, study: Option<&
     let above = if allowed.reads_anywhere || allowed.writes { None } else { served.folder_above() };
     let landlock = match landlock::restrict(above.as_deref().unwrap_or(served.folder()), allowed) {
         Ok(()) => {
-            let folder = folder::shown(above.as_deref().unwrap_or(served.folder()));
+            let folder = folder::title(above.as_deref().unwrap_or(served.folder()));
             let name = match above {
                 Some(_) => "landlock above",
                 None if allowed.reads_anywhere => "landlock links",

@@ -346,7 +346,8 @@ fn render(format: PageFormat, problem: &Problem, base: &[u8], error: Option<&Req
             Response::json(status, serde_json::to_string(&json).unwrap_or_default() + "\n")
         }
         PageFormat::Html => {
-            let key = key(status);
+            let is_malformed = error.is_some() && status == Status::BAD_REQUEST;
+            let key = if is_malformed { "malformed".into() } else { key(status) };
             let page = ErrorPage {
                 status: status.to_string(),
                 style: STYLE,
