@@ -184,6 +184,11 @@ fn the_wire_view_is_accessible() {
             checker.browser.wait("document.querySelector('.steps li:last-child').innerText.includes('closed')");
             checker.check(name);
         }
+        // A request whose rest has not been sent.
+        let mut half = TcpStream::connect(site.url.trim_start_matches("http://").trim_end_matches('/')).unwrap();
+        half.write_all(b"GET /half HTTP/1.1\r\nHost: lo").unwrap();
+        checker.browser.wait("document.querySelector('main').innerText.includes('/half')");
+        checker.check("wire-live");
         checker.browser.eval("document.querySelector('dialog').showModal()");
         checker.check("wire-help");
     });
