@@ -12,6 +12,7 @@ mod explain_and_send;
 mod labs;
 mod limits_and_sandbox;
 mod manual;
+mod packaging;
 mod passwords;
 mod ports;
 mod program;
