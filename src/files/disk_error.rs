@@ -19,7 +19,6 @@ use crate::http::{Request, Status};
 use crate::service::Response;
 use crate::service::error_page::{self, Problem};
 
-/// The status for an error of the disk.
 pub(crate) fn status_of(error: Errno) -> Status {
     match error {
         // EXDEV leads out of the root, ENXIO is a socket, ENODEV a device without driver. EINVAL
@@ -62,7 +61,6 @@ pub(crate) fn explain(error: Errno) -> (Problem, Option<String>) {
     }
 }
 
-/// The response for an error of the disk.
 pub(crate) fn response(request: &Request<'_>, error: Errno) -> Response {
     let (problem, note) = explain(error);
     add_note(error_page::problem(request, &problem), note)

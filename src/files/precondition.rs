@@ -21,7 +21,6 @@ use crate::http::{Method, Request, date};
 /// Whether a request may proceed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// It may.
     Proceed {
         /// Whether a Range field counts.
         range_allowed: bool,

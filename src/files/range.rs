@@ -34,7 +34,6 @@ const MAX_RANGES: usize = 64;
 /// Consecutive bytes of a representation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ByteRange {
-    /// Position of the first byte.
     pub from: u64,
     /// Number of bytes, never 0.
     pub len: u64,
@@ -45,7 +44,6 @@ pub(crate) struct ByteRange {
 pub(crate) enum Selected {
     /// Everything: the field is unusable, or following it would cost more than it saves.
     Whole,
-    /// One range.
     One(ByteRange),
     /// Several, in the order in which they were asked for.
     Many(Vec<ByteRange>),

@@ -36,7 +36,6 @@ use crate::http::{HttpDate, Request, Status};
 use crate::service::error_page::{self, Problem};
 use crate::service::{Body, FileSystem, OpenFile, Response, access::origins::RESOURCE_POLICY};
 
-/// One representation of a file.
 struct Representation<'a> {
     resolver: &'a Resolver,
     original: OpenFile,

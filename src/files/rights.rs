@@ -27,7 +27,6 @@ pub(crate) struct Rights {
     pub delete: bool,
 }
 
-/// The kind of target that a path leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TargetKind {
     File,
@@ -51,7 +50,6 @@ impl TargetKind {
 }
 
 impl Rights {
-    /// Whether anything may be changed.
     pub(crate) fn any(self) -> bool {
         self.upload || self.overwrite || self.delete
     }

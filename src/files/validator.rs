@@ -81,7 +81,6 @@ impl EntityTag {
         }
     }
 
-    /// Appends to the buffer.
     fn push(&mut self, bytes: &[u8]) {
         // Always fits: see TAG_CAPACITY.
         self.bytes[self.len..self.len + bytes.len()].copy_from_slice(bytes);
@@ -170,7 +169,6 @@ impl<'a> ClientTag<'a> {
 /// The tag and the date of one version of a representation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Validators {
-    /// The entity-tag.
     pub tag: EntityTag,
     dates: Option<Dates>,
 }

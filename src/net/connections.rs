@@ -111,12 +111,10 @@ impl<T> Connections<T> {
         self.map.remove(id)
     }
 
-    /// How many connections there are.
     pub(crate) fn len(&self) -> usize {
         self.map.len()
     }
 
-    /// Whether there is no connection.
     pub(crate) fn is_empty(&self) -> bool {
         self.map.is_empty()
     }

@@ -75,7 +75,6 @@ impl Tap {
         }
     }
 
-    /// A connection has ended.
     pub(crate) fn closed(&mut self, number: u64, now: Instant, reason: CloseReason) {
         if let Some(segments) = &mut self.segments {
             segments.forget(number);

@@ -70,7 +70,6 @@ impl UploadMemory {
         }
     }
 
-    /// How much is left.
     pub(crate) fn supply(&self) -> Supply {
         self.supply_of(lock(&self.state).used)
     }
@@ -157,7 +156,6 @@ impl Block {
         &mut self.bytes
     }
 
-    /// The bytes.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }

@@ -191,7 +191,6 @@ impl FileCache {
         }
     }
 
-    /// Removes an entry.
     fn remove(&mut self, at: usize) {
         let entry = self.entries.swap_remove(at);
         self.bytes -= entry.bytes();

@@ -36,7 +36,6 @@ pub(crate) struct OpenFiles {
     files: Mutex<HashMap<Key, Arc<KeptFile>>>,
 }
 
-/// One of them.
 #[derive(Debug)]
 pub(crate) struct KeptFile {
     file: Arc<OpenFile>,

@@ -41,7 +41,6 @@ pub(crate) struct Readings {
     hasher: RandomState,
 }
 
-/// The readings of one folder.
 #[derive(Debug, Default)]
 struct FolderReadings {
     /// Held while a reading runs.
@@ -164,7 +163,6 @@ struct PageInFlight {
 pub(crate) enum FoundPage {
     /// Another client is being sent the same page.
     Same(Bytes),
-    /// The page may be made.
     MayBeMade,
     /// Too many bytes are being sent.
     Full,

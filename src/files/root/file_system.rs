@@ -94,7 +94,6 @@ impl FileSystems {
         FileSystems { root, met: Mutex::default() }
     }
 
-    /// The kind of the root itself.
     pub(crate) fn root(&self) -> FileSystem {
         self.root
     }

@@ -15,7 +15,6 @@ impl Meta {
         Meta::of(&fs::statat(CWD, path.join("."), AtFlags::empty())?).ok_or(Errno::NOTDIR)
     }
 
-    /// Whether both are of one file or folder.
     pub(crate) fn is_same_file(&self, other: &Meta) -> bool {
         (self.device, self.inode) == (other.device, other.inode)
     }

@@ -62,7 +62,6 @@ pub(crate) enum FileKind {
 /// A moment as the file system keeps it: seconds since 1970 (negative before it) and nanoseconds.
 pub(crate) type Moment = (i64, u32);
 
-/// Metadata of an open file or folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Meta {
     pub device: u64,

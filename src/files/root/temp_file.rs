@@ -33,11 +33,9 @@ pub(crate) struct TempFile {
     pub(super) file: File,
     /// Its temporary name, if it has one.
     pub(super) name: Option<TemporaryName>,
-    /// Where it lies.
     pub(super) folder: Arc<WritableFolder>,
     /// Bytes that it will have, if that is known.
     pub(crate) length: Option<u64>,
-    /// Bytes that were written.
     pub(crate) written: u64,
     /// Bytes for which the disk was asked for space.
     reserved: u64,
@@ -134,7 +132,6 @@ impl TempFile {
         Err(Errno::AGAIN)
     }
 
-    /// Makes sure of space for `more` bytes.
     fn make_room(&mut self, more: u64) -> Result<(), Errno> {
         let end = self.written + more;
         if end <= self.reserved {

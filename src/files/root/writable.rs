@@ -115,7 +115,6 @@ impl Root {
 }
 
 impl WritableFolder {
-    /// Takes over an open folder.
     fn new(descriptor: OwnedFd) -> Result<Arc<WritableFolder>, Errno> {
         let stat = fs::fstat(&descriptor)?;
         Ok(Arc::new(WritableFolder { descriptor, identity: (stat.st_dev, stat.st_ino) }))

@@ -232,7 +232,6 @@ impl FormSink {
         }
     }
 
-    /// Begins a part of the form.
     fn begin_part(&mut self, name: Option<&[u8]>) -> Result<(), WriteError> {
         // Without a file name it is a text field of the form. With an empty one, no file was chosen in the browser.
         let name = name.filter(|name| !name.is_empty());
@@ -264,7 +263,6 @@ impl FormSink {
         Ok(redirect.replace_field("Location", write.reference(&self.upload.path)))
     }
 
-    /// Reads the next bytes of the form.
     fn append(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
         // Mostly nothing is left over, and the reader works on the received bytes without a copy.
         let input = match &self.unread[..] {

@@ -69,7 +69,6 @@ impl SpareBuffers {
     }
 }
 
-/// How bytes are sent.
 #[derive(Debug)]
 pub(crate) struct SendOptions<'a> {
     /// Our side is shut down right after. So the last bytes may wait for the FIN and share its segment: one packet of
@@ -84,28 +83,22 @@ pub(crate) struct SendOptions<'a> {
 /// What the kernel took.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Sent<'a> {
-    /// These bytes.
     Bytes(&'a [u8]),
     /// Bytes of long content in memory.
     Content {
-        /// These.
         bytes: &'a [u8],
         /// How many bytes of the content were sent before.
         before: u64,
     },
     /// Bytes of a file, which never passed through the program.
     File {
-        /// The file.
         file: &'a Arc<OpenFile>,
-        /// The first byte.
         from: u64,
-        /// How many.
         len: u64,
     },
 }
 
 impl Sent<'_> {
-    /// How many bytes.
     pub(crate) fn bytes(&self) -> u64 {
         match self {
             Sent::Bytes(bytes) | Sent::Content { bytes, .. } => bytes.len() as u64,
@@ -215,7 +208,6 @@ impl SendQueue {
         Ok(true)
     }
 
-    /// Adds bytes of a file.
     pub(crate) fn push_range(&mut self, file: Arc<OpenFile>, from: u64, len: u64) {
         self.parts.push_back(SendPart::File(FileRange::new(file, from, len)));
     }

@@ -43,7 +43,6 @@ pub(crate) use schedule::client_of;
 /// A job with everything it needs, also to send its result.
 pub(crate) type WorkerJob = Box<dyn FnOnce() + Send>;
 
-/// The jobs and the threads.
 struct State {
     schedule: Schedule,
     /// Threads that were started.
@@ -133,7 +132,6 @@ impl Workers {
         }
     }
 
-    /// Queues a job.
     pub(crate) fn submit(&self, place: Place, work: WorkerJob) -> JobTicket {
         let mut state = lock(&self.state);
         // After [`Workers::finish`] no thread may be left to run it.
@@ -177,7 +175,6 @@ impl Workers {
     }
 }
 
-/// The result of a job.
 pub(crate) enum JobResult {
     /// Of a job of the service.
     Outcome(Outcome),
@@ -195,7 +192,6 @@ pub(crate) enum JobResult {
 
 /// What a source returned.
 pub(crate) enum SourceResult {
-    /// These bytes.
     More(Box<dyn Source>, Vec<u8>),
     /// The end of the content.
     End(Box<dyn Source>),
@@ -302,7 +298,6 @@ impl Jobs {
         Box::new(move |device, file| discard(&workers, device, file))
     }
 
-    /// The next result.
     pub(crate) fn next(&self) -> Option<FinishedJob> {
         self.results.try_recv().ok()
     }

@@ -46,14 +46,12 @@ pub(crate) struct Place {
     pub(crate) client: IpAddr,
 }
 
-/// A job that waits.
 struct QueuedJob {
     number: u64,
     task: Task,
     work: WorkerJob,
 }
 
-/// The jobs of one lane.
 #[derive(Default)]
 struct LaneQueue {
     /// The clients that wait, in the order of their turns. None of them has an empty queue.
@@ -62,7 +60,6 @@ struct LaneQueue {
     running: Vec<Place>,
 }
 
-/// All jobs.
 pub(crate) struct Schedule {
     /// In the order of [`Lane::ALL`].
     lanes: [LaneQueue; LANES],
@@ -101,7 +98,6 @@ impl Schedule {
         self.lanes.iter().zip(Lane::ALL).any(|(queue, lane)| queue.find(lane, self.share).is_some())
     }
 
-    /// A job has ended.
     pub(crate) fn finished(&mut self, place: Place) {
         let running = &mut self.lanes[place.task.lane as usize].running;
         if let Some(at) = running.iter().position(|other| *other == place) {
