@@ -51,6 +51,7 @@
 //! | What happens when a client stops reading? | sending stops: `Connection::drive` in [`net::connection`]; it is closed: [`net::deadline`], phase Sending |
 //! | How do I add a header field to every response? | [`service::app`], `Rules::added_fields` |
 //! | How does an upload become a file? | received in blocks: `net::connection::body`; written: `files::write::put`, `files::root::temp_file`; named: `files::root::publish` |
+//! | Where are the sentences that people read? | in a `texts.txt` beside the code that shows them; [`service::texts`] reads them |
 //! | What bounds everything that can grow? | the table in `tests/README.md` |
 //! | Why was a connection closed? | [`net::close_reason`] |
 //! | Where are secrets removed from the wire view? | `wire::explain::redact` |

@@ -3,7 +3,7 @@
 //! | file of `program` | contents |
 //! |---|---|
 //! | `options` | the command line and the environment, as a checked configuration |
-//! | `error` | errors that end the program: sentence, advice, exit code |
+//! | `error` | errors that end the program: sentence, advice, exit code; `texts.txt`, which has all sentences |
 //! | `serve` | the server: the order of all steps from the options to the end |
 //! | `folder` | the folder or file that is served |
 //! | `listen` | the listening sockets; which program holds a port that is taken |

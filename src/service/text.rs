@@ -211,16 +211,6 @@ pub fn size(bytes: u64) -> String {
     text_of(bytes, push_size)
 }
 
-/// The exact number of bytes: `4,812,345 bytes`.
-pub fn byte_count(bytes: u64) -> String {
-    text_of(bytes, push_bytes)
-}
-
-/// A number and its noun: `1 request`, `1,204 requests`.
-pub fn count(number: u64, noun: &str) -> String {
-    grouped(number) + " " + noun + if number == 1 { "" } else { "s" }
-}
-
 /// A number in groups of three digits: `1,204`.
 pub fn grouped(number: u64) -> String {
     text_of(number, push_grouped)
@@ -255,14 +245,8 @@ pub(crate) fn push_size(out: &mut Vec<u8>, bytes: u64) {
     out.extend_from_slice(UNITS[unit]);
 }
 
-/// Appends the result of [`byte_count`].
-pub(crate) fn push_bytes(out: &mut Vec<u8>, bytes: u64) {
-    push_grouped(out, bytes);
-    out.extend_from_slice(if bytes == 1 { b" byte" } else { b" bytes" });
-}
-
 /// Appends the result of [`grouped`].
-fn push_grouped(out: &mut Vec<u8>, number: u64) {
+pub(crate) fn push_grouped(out: &mut Vec<u8>, number: u64) {
     let start = out.len();
     push_decimal(out, number);
     // From the right: the groups begin at the last digit.
@@ -410,9 +394,8 @@ mod tests {
         ] {
             assert_eq!(size(bytes), expected, "{bytes}");
         }
-        for (bytes, expected) in [(0, "0 bytes"), (1, "1 byte"), (1000, "1,000 bytes"), (4_812_345, "4,812,345 bytes")]
-        {
-            assert_eq!(byte_count(bytes), expected);
+        for (number, expected) in [(0, "0"), (999, "999"), (1000, "1,000"), (4_812_345, "4,812,345")] {
+            assert_eq!(grouped(number), expected);
         }
     }
 

@@ -9,7 +9,7 @@
 //! formatting per row, and optional end tags are left out (HTML §13.1.2.4). A row has about 130 bytes.
 //!
 //! ```text
-//! <tr class=image><td><a href="beach.jpg" title="4,812,345 bytes">beach.jpg</a><td>4.8 MB<td><time …
+//! <tr class=image><td><a href="beach.jpg" title="4,812,345 B">beach.jpg</a><td>4.8 MB<td><time …
 //! ```
 
 use std::borrow::Cow;
@@ -19,7 +19,7 @@ use serde::Serialize;
 
 use crate::files::listing::{Entry, FileKind};
 use crate::http::{date, grammar::push_decimal};
-use crate::service::text::{push_bytes, push_html_name, push_readable_segment, push_segment, push_size};
+use crate::service::text::{push_grouped, push_html_name, push_readable_segment, push_segment, push_size};
 
 /// Rows that are written between two calls of the formatter.
 const BATCH: usize = 64;
@@ -59,7 +59,8 @@ fn push_row(out: &mut Vec<u8>, entry: &Entry) {
         // The size that is shown is rounded from a thousand bytes on.
         if entry.size >= 1000 {
             out.extend_from_slice(b"\" title=\"");
-            push_bytes(out, entry.size);
+            push_grouped(out, entry.size);
+            out.extend_from_slice(b" B");
         }
         out.extend_from_slice(b"\">");
         push_html_name(out, &entry.name);
@@ -193,7 +194,7 @@ mod tests {
             (b"</a></table><script>", "%3C%2Fa%3E%3C%2Ftable%3E%3Cscript%3E", "&lt;/a&gt;&lt;/table&gt;&lt;script&gt;"),
         ] {
             let row = Rows(&[&file(name)]).to_string();
-            let expected = format!("<td><a href=\"{href}\" title=\"2,100 bytes\">{shown}</a><td>2.1 kB<td>");
+            let expected = format!("<td><a href=\"{href}\" title=\"2,100 B\">{shown}</a><td>2.1 kB<td>");
             assert!(row.contains(&expected), "{row}");
             let folder = Entry { kind: FileKind::Directory, ..file(name) };
             let row = Rows(&[&folder]).to_string();
