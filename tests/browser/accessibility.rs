@@ -188,6 +188,11 @@ fn the_wire_view_is_accessible() {
         let mut half = TcpStream::connect(site.url.trim_start_matches("http://").trim_end_matches('/')).unwrap();
         half.write_all(b"GET /half HTTP/1.1\r\nHost: lo").unwrap();
         checker.browser.wait("document.querySelector('main').innerText.includes('/half')");
+        checker.check("wire-half");
+        // An upload is under way.
+        let mut stream = TcpStream::connect(site.url.trim_start_matches("http://").trim_end_matches('/')).unwrap();
+        stream.write_all(b"POST /.try/upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\nhello").unwrap();
+        checker.browser.wait("document.querySelector('.going progress')");
         checker.check("wire-live");
         checker.browser.eval("document.querySelector('dialog').showModal()");
         checker.check("wire-help");

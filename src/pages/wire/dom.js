@@ -60,7 +60,7 @@ export function updateText(node, text) {
 	if (node.data !== text) node.replaceData(same, node.length - same, text.slice(same))
 }
 
-/** Those that are in their place already are not moved: a moved element loses the focus. */
+/** Those in their place are not moved: a moved element loses the focus. */
 export function setChildren(parent, children) {
 	const staying = new Set(children)
 	for (const child of [...parent.childNodes]) if (!staying.has(child)) child.remove()

@@ -49,7 +49,7 @@ function scrollTo(place) {
 	if (above < 0 || above > BOX.clientHeight - 2 * height) BOX.scrollTop += above - 3 * height
 }
 
-/** The part at a point. All letters are equally wide, so the box of the text gives row and column. */
+/** The part at a point. Letters are equally wide, so the box gives row and column. */
 export function partAtPoint(x, y) {
 	const range = document.createRange()
 	range.selectNodeContents(BOX)

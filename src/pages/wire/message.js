@@ -28,7 +28,8 @@ function drawRow(row, cuts) {
 	return make(isContent ? 'div.ln.content' : 'div.ln', { key: 'row' + start, shows: row },
 		make('span.off', hex(start, 4)),
 		make('div.by', parts.map(part => drawPart(part, cuts))),
-		make('div.nt', words, ' ', sectionOf(note, note.section?.replace('RFC ', ''))))
+		// Chromium does not draw a lone space after a text that has grown.
+		make('div.nt', words && words + ' ', sectionOf(note, note.section?.replace('RFC ', ''))))
 }
 
 /** A part of a line. It can be selected. */
@@ -55,8 +56,8 @@ function drawFoot({ foot, broken, isGrowing, under_way: underWay }) {
 	if (underWay) {
 		const { sentence, arrived: value, promised: max } = underWay
 		const meter = max > 0 && make('progress', { max, value, ariaLabel: sentence })
-		return make('p.fr.going', make('b', isGrowing && say('growing')), sentence, meter)
+		return make('p.fr.going', make('b', isGrowing && say('growing')), ' ' + sentence, meter)
 	}
-	const [bold, because, section, note] = foot || []
-	return make(broken ? 'p.fr.wrong' : 'p.fr', make('b', bold), because, ' ', note && sectionOf(dictionary.notes[note], section))
+	const [bold, because = '', section, note] = foot || []
+	return make(broken ? 'p.fr.wrong' : 'p.fr', make('b', bold), because + ' ', note && sectionOf(dictionary.notes[note], section))
 }

@@ -53,7 +53,7 @@ function messageBlocks(connection, exchange, isRequest, moved) {
 		const from = blocks.at(-1)?.to || 0
 		if (n > 0) blocks.push({ kind, from, to: from + n, text: say(name, { n }) })
 	}
-	// Bytes that calls have moved, and that are in no message yet.
+	// Bytes that are in no message yet.
 	append('rest', connection.closed ? 'notParsed' : 'moving', moved - (blocks.at(-1)?.to || 0))
 	const growing = near.at(-1)?.growing
 	if (isOfSide(growing)) append('missing', 'missing', growing.under_way.promised - growing.under_way.arrived)
