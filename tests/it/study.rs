@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -217,6 +218,103 @@ fn a_request_in_pieces_shows_its_cuts_and_is_sent_again_with_them() {
         }
         assert!(left > 0, "the cuts never come again: {}", replayed["cuts"]);
     }
+}
+
+#[test]
+fn half_a_message_is_seen_while_its_rest_has_not_been_sent() {
+    let (server, view) = study(&["--write"]);
+    let mut events = view.events("");
+    let mut client = Client::connect(&server);
+    let (secret, mut delays) = ("canary-cookie-73", Vec::new());
+    let head = format!("PUT /x.txt HTTP/1.1\r\nHost: localhost\r\nCookie: sid={secret}");
+    for (piece, awaits, arrived, sentence) in [
+        (&head[..6], "blank-line", 6, "blank line not seen yet"),
+        (&head[6..head.len() - 4], "blank-line", head.len() - 4, "blank line not seen yet"),
+        (&head[head.len() - 4..], "blank-line", head.len(), "blank line not seen yet"),
+        ("\r\nContent-Length: 5000\r\n\r\n", "content", 0, "0 of 5,000 bytes"),
+        ("h", "content", 1, "1 of 5,000 bytes"),
+        ("ello, worlds", "content", 13, "13 of 5,000 bytes"),
+    ] {
+        client.send(piece);
+        let sent = Instant::now();
+        let seen = loop {
+            let event = events.next();
+            if event["event"] == "request" {
+                break event;
+            }
+        };
+        delays.push(sent.elapsed());
+        let under_way = &seen["under_way"];
+        assert_eq!((&under_way["awaits"], &under_way["arrived"]), (&awaits.into(), &arrived.into()), "{seen}");
+        assert_eq!(under_way["sentence"], sentence);
+        assert_eq!(under_way["promised"].as_u64(), (awaits == "content").then_some(5000));
+    }
+    eprintln!("from the send() of the client to the event in the stream: {delays:?}");
+    // Only the newest state is kept, and whoever comes now sees it.
+    let told = view.json("/api/conn/1");
+    let kinds: Vec<&str> = told.as_array().unwrap().iter().map(|event| event["event"].as_str().unwrap()).collect();
+    assert_eq!(kinds.iter().filter(|kind| **kind == "request").count(), 1, "{kinds:?}");
+    let bytes = view.ask("GET", "/api/ex/1.1/request").assert_status(200).body.clone();
+    assert!(bytes.starts_with(b"PUT /x.txt HTTP/1.1\r\n") && bytes.ends_with(b"\r\n\r\nhello, worlds"));
+    for row in ["curl", "send"] {
+        view.ask("GET", &format!("/api/ex/1.1/{row}")).assert_status(409);
+    }
+    view.ask("POST", "/api/replay/1.1").assert_status(409);
+    let har = view.json("/api/har");
+    assert_eq!(har["log"]["entries"][0]["_wire"]["request"]["under_way"], "13 of 5,000 bytes");
+    let mut said = events.text.clone();
+    strings(&told, &mut said);
+    strings(&har, &mut said);
+    said.extend(bytes);
+    client.send("x".repeat(4987));
+    client.response("PUT").assert_status(201);
+    let told = events.until("response");
+    assert!(last(&told, "request")["under_way"].is_null() && last(&told, "response")["under_way"].is_null());
+    let again = view.json("/api/conn/1");
+    assert!(again.as_array().unwrap().iter().all(|event| event["event"] == "recv" || event["under_way"].is_null()));
+    said.extend(&events.text);
+    let said = String::from_utf8_lossy(&said).into_owned();
+    assert!(!said.contains("canary") && said.contains("sid=****************"), "{said}");
+}
+
+#[test]
+fn a_response_is_seen_growing_while_it_is_sent() {
+    let (server, view) = study(&[]);
+    let mut events = view.events("");
+    let mut client = Client::connect(&server);
+    client.send(request("GET", "/.try/drip?n=20&gap=100", ""));
+    let mut arrived = Vec::new();
+    loop {
+        let event = events.next();
+        if event["event"] == "response" {
+            let Some(bytes) = event["under_way"]["arrived"].as_u64() else { break };
+            arrived.push(bytes);
+        }
+    }
+    // A busy machine may show several bytes at once.
+    assert!(arrived.len() > 2 && arrived.is_sorted(), "{arrived:?}");
+    client.response("GET").assert_status(200);
+}
+
+#[test]
+fn a_window_that_does_not_read_makes_nothing_grow_while_a_message_is_under_way() {
+    let bound = 4 * 1024 * 1024;
+    let (server, view) = study(&["--write", "--wire-memory", "4M"]);
+    let unread = view.events("");
+    let mut events = view.events("");
+    let length = rounds(20, 200) * 1024 * 1024;
+    let mut client = Client::connect(&server);
+    client.send(format!("PUT /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n"));
+    events.until("request");
+    let before = server.resident();
+    for _ in 0..length / 2048 {
+        client.send([b'x'; 2048]);
+    }
+    client.response("PUT").assert_status(201);
+    events.until("response");
+    let grown = server.resident().saturating_sub(before);
+    assert!(grown < bound + 12 * 1024 * 1024, "{grown}");
+    drop(unread);
 }
 
 #[test]

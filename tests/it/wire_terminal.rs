@@ -140,6 +140,49 @@ fn bodies() -> Story {
     ]
 }
 
+/// 100 (Continue) after the head, then the content in two pieces.
+fn continued() -> Story {
+    vec![
+        accepted(),
+        received(100, "PUT /x HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 12\r\n\r\n"),
+        sent(300, "HTTP/1.1 100 Continue\r\n\r\n"),
+        received(90_000, "hello, "),
+        received(180_000, "world"),
+        sent(181_000, &answer("201 Created", "", "")),
+        closed(182_000, "PeerClosed"),
+    ]
+}
+
+/// A response before the rest of the request, in pieces, one of them from a file; then bytes that are not parsed.
+fn early() -> Story {
+    let head = answer("413 Content Too Large", "Connection: close\r\n", "far too long");
+    let (head, body) = head.split_at(head.len() - 9);
+    vec![
+        accepted(),
+        received(100, "PUT /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhe"),
+        sent(300, head),
+        received(400, "ll"),
+        sent(500, body),
+        received(600, "o\r\nno size\r\nand more"),
+        received(700, " of it"),
+        closed(800, "ContentUnread"),
+    ]
+}
+
+/// What a line can say of an exchange.
+fn incomplete() -> Story {
+    let get = "GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
+    vec![
+        accepted(),
+        received(100, &(get.repeat(2) + "PUT /b HTTP/1.1\r\nHost: a\r\nContent-")),
+        sent(200, &answer("200 OK", "", "x")),
+        sent(300, "HTTP/1.1 200 OK\r\nA : b\r\n\r\n"),
+        received(400, "Length: 5\r\n\r\nhe"),
+        (500, SocketEvent::Received(0), Vec::new()),
+        closed(600, "ClosedInContent"),
+    ]
+}
+
 fn upload() -> Story {
     let form = "--XyZ\r\nContent-Disposition: form-data; name=\"note\"; filename=\"a.txt\"\r\nContent-Type: text/plain\r\n\r\n\
                 two\nlines\n\r\n--XyZ\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\nopensesame\r\n--XyZ--\r\n";
@@ -187,6 +230,10 @@ fn conversations_look_as_the_files_say() {
     golden("broken.txt", &show(broken(), WIDE));
     golden("bodies-full.txt", &show(bodies(), ViewOptions { format: ViewFormat::Full, ..WIDE }));
     golden("form-full.txt", &show(upload(), ViewOptions { format: ViewFormat::Full, ..WIDE }));
+    golden("continued.txt", &show(continued(), WIDE));
+    golden("early.txt", &show(early(), WIDE));
+    golden("early-line.txt", &show(early(), ViewOptions { format: ViewFormat::Line, ..WIDE }));
+    golden("incomplete-line.txt", &show(incomplete(), ViewOptions { format: ViewFormat::Line, ..WIDE }));
     golden("split-72-columns.txt", &show(split(), ViewOptions { columns: 72, ..WIDE }));
     golden("split-ascii.txt", &show(split(), ViewOptions { ascii: true, ..WIDE }));
     golden("glued-line.txt", &show(glued(), ViewOptions { format: ViewFormat::Line, ..WIDE }));
@@ -288,7 +335,19 @@ fn no_line_of_ours_is_wider_than_the_terminal() {
     for (columns, ascii) in [(60, false), (72, false), (72, true), (100, false), (100, true), (111, false), (112, true)]
     {
         let style = ViewOptions { columns, ascii, ..WIDE };
-        for story in [long(), glued(), split(), chunked(), secrets(), broken(), hostile(), bodies(), upload()] {
+        for story in [
+            long(),
+            glued(),
+            split(),
+            chunked(),
+            secrets(),
+            broken(),
+            hostile(),
+            bodies(),
+            upload(),
+            continued(),
+            early(),
+        ] {
             let text = show(story, style);
             let marks =
                 ["§", "sec. ", "Fetch ", "W3C ", "recv()", "bytes  ", "closed", " = ", " ! ", " # ", "study view"];

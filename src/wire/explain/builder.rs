@@ -225,7 +225,8 @@ impl MessageBuilder {
             None if head_end > 0 => (Awaited::BlankLine, head_end, None),
             Some(ContentKind::Length(length)) => (Awaited::Content, self.message.content_len(), Some(length)),
             Some(ContentKind::Chunked { .. }) => (self.chunks.awaited(), self.chunks.bytes, None),
-            // All other content, and bytes that no parser reads, go on until the connection ends.
+            None => (Awaited::CloseUnparsed, self.len(), None),
+            // All other content goes on until the connection ends.
             _ => (Awaited::Close, self.message.content_len(), None),
         };
         UnderWay { awaits, arrived, promised }

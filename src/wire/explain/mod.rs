@@ -8,6 +8,9 @@
 //! this module. Bytes that no parser reads, such as those after a fault, leave it as a message without a head
 //! ([`Message::is_unparsed`]) when their side ends.
 //!
+//! A message that is not complete can be looked at, too ([`Conversation::snapshot`]): a copy of what is known of it,
+//! redacted as it stands.
+//!
 //! ```text
 //! received ──► RequestReplay ──► messages ─┐
 //!                   │ methods              ├──► Redactor ──► out
@@ -204,8 +207,8 @@ impl Conversation {
         }
     }
 
-    /// Lets `read` append messages to `out`, and redacts them. Every message passes through here once, before the
-    /// caller can read it.
+    /// Lets `read` append messages to `out`, and redacts them. Every complete message passes through here once, before
+    /// the caller can read it.
     fn read(&mut self, out: &mut Vec<Message>, read: impl FnOnce(&mut Conversation, &mut Vec<Message>)) {
         let first = out.len();
         read(self, out);

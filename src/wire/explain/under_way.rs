@@ -35,6 +35,8 @@ pub enum Awaited {
     Trailer,
     /// The end of the connection.
     Close,
+    /// The end of the connection, for bytes that no parser reads.
+    CloseUnparsed,
     /// Nothing: it is complete, and the responses before it are not.
     Turn,
 }
@@ -48,7 +50,7 @@ impl Awaited {
             Awaited::ChunkSize => "chunk-size",
             Awaited::ChunkData { .. } => "chunk-data",
             Awaited::Trailer => "trailer",
-            Awaited::Close => "close",
+            Awaited::Close | Awaited::CloseUnparsed => "close",
             Awaited::Turn => "turn",
         }
     }
@@ -68,6 +70,7 @@ impl UnderWay {
             }
             Awaited::Trailer => say!("awaits/trailer"),
             Awaited::Close => say!("awaits/close", arrived = self.arrived),
+            Awaited::CloseUnparsed => say!("awaits/close-unparsed", arrived = self.arrived),
             Awaited::Turn => say!("awaits/turn"),
         }
     }

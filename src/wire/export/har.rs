@@ -98,7 +98,7 @@ fn wire_facts(exchange: &Exchange, timed: &TimedMessage) -> Value {
         "unparsed": whole.len() - message.len(), "unparsed_base64": STANDARD.encode(unparsed),
         "start": message.start, "bytes": message.len(), "calls": timed.call_count, "masked": message.masked,
         "cuts": timed.boundaries.iter().map(|cut| cut.at).collect::<Vec<_>>(),
-        "framing": message.framing_sentence(),
+        "framing": message.framing_sentence(), "under_way": message.under_way.map(|under_way| under_way.sentence()),
         "broken": message.error.map(|error| error.note.note().long),
         "hidden": message.hidden, "from_file": message.from_file,
     })

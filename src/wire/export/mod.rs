@@ -64,8 +64,11 @@ impl ReplayPlan {
 /// The bytes of a request, if all were kept.
 ///
 /// # Errors
-/// The reason why there are not all: of a long message only the start and the end are kept.
+/// The reason why there are not all: of a long message only the start and the end are kept, and more may come.
 fn all_bytes(request: &TimedMessage) -> Result<&[u8], String> {
+    if request.message.under_way.is_some() {
+        return Err(say!("export/under-way"));
+    }
     let whole = request.message.bytes.whole(0, request.message.len());
     whole.ok_or_else(|| say!("export/long"))
 }

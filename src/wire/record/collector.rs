@@ -371,6 +371,75 @@ mod tests {
         assert_eq!(last, Some((1, true)), "its end is told all the same");
     }
 
+    /// Runs a collector in a thread. What it reports of messages under way comes out of the channel as sentences.
+    fn watched() -> (crate::wire::Recorder, std::sync::mpsc::Receiver<String>) {
+        let (recorder, receiver) = recorder(Instant::now(), Arc::default(), memory());
+        let (tell, told) = std::sync::mpsc::channel();
+        let options = ExplainOptions::live(Limits::default(), RedactOptions::default());
+        let watch = Collector::new(vec![receiver], WireMemory::WITHOUT_HISTORY, SystemTime::now(), options);
+        std::thread::spawn(move || {
+            watch.run(|events| {
+                for event in events {
+                    let _ = match &event.kind {
+                        EventKind::UnderWay(timed) => tell.send(timed.message.under_way.unwrap().sentence()),
+                        EventKind::Message(timed) => tell.send(format!("{} bytes", timed.message.len())),
+                        _ => Ok(()),
+                    };
+                }
+                ControlFlow::Continue(())
+            });
+        });
+        (recorder, told)
+    }
+
+    const HEAD: &[u8] = b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5000000\r\n\r\n";
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn a_drip_is_seen_byte_by_byte_in_both_directions() {
+        let (mut recorder, told) = watched();
+        let now = Instant::now();
+        recorder.record(1, now, SocketEvent::Accepted { peer: ([127, 0, 0, 1], 1).into() }, b"");
+        recorder.record(1, now, SocketEvent::Received(HEAD.len()), HEAD);
+        recorder.hand_over();
+        assert_eq!(told.recv_timeout(PATIENCE).unwrap(), "0 of 5,000,000 bytes");
+        for n in 1..=3 {
+            recorder.record(1, now, SocketEvent::Received(1), b"x");
+            recorder.hand_over();
+            // No other byte comes before this one is told.
+            assert_eq!(told.recv_timeout(PATIENCE).unwrap(), format!("{n} of 5,000,000 bytes"));
+        }
+        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n";
+        recorder.record(1, now, SocketEvent::Sent(answer.len()), answer);
+        recorder.hand_over();
+        assert_eq!(told.recv_timeout(PATIENCE).unwrap(), "3 of 5,000,000 bytes", "the request comes first");
+        for told_last in ["0 of 3 bytes", "1 of 3 bytes", "2 of 3 bytes"] {
+            assert_eq!(told.recv_timeout(PATIENCE).unwrap(), told_last);
+            recorder.record(1, now, SocketEvent::Sent(1), b"x");
+            recorder.hand_over();
+        }
+        assert_eq!(told.recv_timeout(PATIENCE).unwrap(), format!("{} bytes", answer.len() + 3));
+    }
+
+    #[test]
+    fn an_upload_that_comes_fast_is_told_a_few_times_and_not_for_each_call() {
+        const CALLS: usize = 20_000;
+        let (mut recorder, told) = watched();
+        let (began, piece) = (Instant::now(), [b'x'; 200]);
+        recorder.record(1, began, SocketEvent::Accepted { peer: ([127, 0, 0, 1], 1).into() }, b"");
+        recorder.record(1, began, SocketEvent::Received(HEAD.len()), HEAD);
+        for _ in 0..CALLS {
+            recorder.record(1, began, SocketEvent::Received(piece.len()), &piece);
+            recorder.hand_over();
+        }
+        let mut count = 0;
+        while told.recv_timeout(PATIENCE).unwrap() != "4,000,000 of 5,000,000 bytes" {
+            count += 1;
+        }
+        let most = began.elapsed().as_millis() / LOOK.as_millis() + 2;
+        assert!(count <= most, "{count} of {most}");
+    }
+
     #[test]
     fn a_view_that_is_not_read_ends_and_leaves_the_recorder_alone() {
         let now = Instant::now();

@@ -317,6 +317,10 @@ mod tests {
     use crate::wire::explain::value::RedactOptions;
 
     fn told(records: &[(u64, SocketEvent, &[u8])]) -> Vec<String> {
+        words(&events(records))
+    }
+
+    fn events(records: &[(u64, SocketEvent, &[u8])]) -> Vec<WireEvent> {
         let options = ExplainOptions::live(Limits::default(), RedactOptions::default());
         let mut live = LiveConnection::new(1, Duration::ZERO, Duration::ZERO, &options);
         let mut out = Vec::new();
@@ -324,7 +328,12 @@ mod tests {
             let record = Record { connection: 1, at: Duration::from_millis(*millis), event: event.clone() };
             live.explain(&record, bytes, &mut out);
         }
-        out.iter()
+        out
+    }
+
+    fn words(events: &[WireEvent]) -> Vec<String> {
+        events
+            .iter()
             .map(|event| match &event.kind {
                 EventKind::Accepted { .. } => "accepted".into(),
                 EventKind::Received(Call { number, len, requests, segments, .. }, _) => {
@@ -411,6 +420,81 @@ mod tests {
     }
 
     #[test]
+    fn a_request_is_told_before_a_response_that_comes_first_and_completed_after_it() {
+        let head = b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 7\r\n\r\nabc";
+        let go_on = b"HTTP/1.1 100 Continue\r\n\r\n";
+        let got = told(&[
+            (1, SocketEvent::Received(head.len()), head),
+            (2, SocketEvent::Sent(9), &go_on[..9]),
+            (3, SocketEvent::Sent(go_on.len() - 9), &go_on[9..]),
+            (4, SocketEvent::Received(4), b"defg"),
+            (5, SocketEvent::Sent(RESPONSE.len()), RESPONSE),
+        ]);
+        let expected = [
+            "recv 1 49 1",
+            "request 1: 3 of 7 bytes",
+            "send 1 9",
+            "send 2 16",
+            "response 1 [(9, 2)] 2 None",
+            "recv 2 4 1",
+            "request 1 [(49, 2)] 2 None",
+            "send 3 27",
+            "response 1 [] 1 Some(1)",
+        ];
+        assert_eq!(got, expected);
+    }
+
+    #[test]
+    fn a_request_that_waits_for_its_turn_is_not_called_incomplete() {
+        let options = ExplainOptions::live(Limits::default(), RedactOptions::default());
+        let mut live = LiveConnection::new(1, Duration::ZERO, Duration::ZERO, &options);
+        let (two, mut out) = (REQUEST.repeat(2), Vec::new());
+        for (event, bytes) in [
+            (SocketEvent::Received(40), &two[..40]),
+            (SocketEvent::Received(14), &two[40..]),
+            (SocketEvent::Sent(RESPONSE.len()), RESPONSE),
+        ] {
+            live.explain(&Record { connection: 1, at: Duration::ZERO, event }, bytes, &mut out);
+            live.report_under_way(&mut out);
+            // Nothing has changed since.
+            live.report_under_way(&mut out);
+        }
+        let got = words(&out);
+        let expected = [
+            "recv 1 40 2",
+            "request 1 [] 1 None",
+            "request 2: blank line not seen yet",
+            "recv 2 14 1",
+            "request 2: complete, but the response before it is not",
+            "send 1 27",
+            "response 1 [] 1 Some(0)",
+            "request 2 [(13, 2)] 2 None",
+        ];
+        assert_eq!(got, expected);
+    }
+
+    #[test]
+    fn a_call_has_the_bytes_that_it_brought_to_a_message_which_is_not_complete() {
+        let bytes = [REQUEST, b"GET /?token=abc&b=c HTTP/1.1\r\nHost: a\r\nCookie: a=", b"xyz\r", b"\n\r\nGET"];
+        let records = bytes.map(|bytes| (1, SocketEvent::Received(bytes.len()), bytes));
+        let texts: Vec<String> = events(&records)
+            .iter()
+            .filter_map(|event| match &event.kind {
+                EventKind::Received(_, Some(shown)) => {
+                    Some(format!("{} {} {}", shown.bytes.escape_ascii(), shown.is_begun, shown.is_cut))
+                }
+                _ => None,
+            })
+            .collect();
+        let expected = [
+            "GET /?token=***&b=c HTTP/1.1\\r\\nHost: a\\r\\nCookie: a= false false",
+            "**** false false",
+            "GET true false",
+        ];
+        assert_eq!(texts, expected);
+    }
+
+    #[test]
     fn unread_bytes_are_counted_and_a_cut_off_request_is_told() {
         let got =
             told(&[(1, SocketEvent::Received(9), b"GET /\nabc"), (2, SocketEvent::Closed { reason: "Refused" }, b"")]);
@@ -471,5 +555,8 @@ mod tests {
         let requests: Vec<&str> = got.iter().filter(|line| line.starts_with("request")).map(String::as_str).collect();
         assert!(requests[0].ends_with(" 3001 None"), "{}", &requests[0][requests[0].len() - 30..]);
         assert_eq!(requests[1], "request 2 [] 1 None");
+        let calls: Vec<&str> = got.iter().filter(|line| line.starts_with("recv")).map(String::as_str).collect();
+        assert_eq!(calls.len(), 1000 + 3, "a thousand, the sum of those in the middle, the last, the next request");
+        assert_eq!(calls[1000..], ["recv 1001 2000 1", "recv 3001 1 1", "recv 3002 27 1"]);
     }
 }

@@ -247,8 +247,9 @@ impl Terminal {
             None => say!("about/bytes", bytes),
         };
         line.push_unit(ansi::DIM, &format!("  {size}"));
-        if message.role == Role::Request && !timed.boundaries.is_empty() {
-            let pieces = say!("terminal/pieces", pieces = timed.boundaries.len() as u64 + 1);
+        let cuts = timed.boundaries.iter().filter(|cut| cut.at > from.unwrap_or(0)).count() as u64;
+        if message.role == Role::Request && cuts > 0 {
+            let pieces = say!("terminal/pieces", pieces = cuts + 1);
             line.push_unit(ansi::MARK, &with_signs(&format!("  {pieces}"), ascii));
         }
         if let Some(took) = timed.took {

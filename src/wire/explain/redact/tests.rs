@@ -521,3 +521,13 @@ fn a_length_that_equals_a_secret_still_frames() {
     assert_eq!((messages.len(), messages[1].error), (2, None));
     nowhere(&messages, "000000000021");
 }
+
+#[test]
+fn a_long_secret_that_comes_byte_by_byte_fills_no_memory() {
+    let secret = Random(7).word(2000);
+    let request = format!("GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {secret}\r\n\r\n");
+    let response = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nplain-text";
+    let sides = [(Role::Request, request.as_bytes()), (Role::Response, response.as_bytes())];
+    let [_, readable] = watched(&ExplainOptions::whole(Limits::default()), &sides, 1, &[&secret]);
+    assert!(readable.0.ends_with(b"plain-text"), "too many secrets hide everything");
+}

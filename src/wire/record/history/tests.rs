@@ -6,6 +6,7 @@ use crate::wire::explain::value::RedactOptions;
 use crate::wire::record::event::EventKind;
 use crate::wire::record::history::*;
 use crate::wire::record::live::LiveConnection;
+use crate::wire::record::memory::WireMemory;
 use crate::wire::record::recorder::{Record, SocketEvent};
 
 const REQUEST: &[u8] = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -271,4 +272,54 @@ fn a_client_is_found_by_its_address_open_or_not() {
     line.close(&history);
     assert_eq!(history.connection_of(peer(1), AT_ONCE), Some(1));
     assert_eq!(history.connection_of(peer(2), AT_ONCE), None);
+}
+
+#[test]
+fn of_a_message_under_way_the_newest_state_is_kept_and_the_whole_message_replaces_it() {
+    let history = History::new(1 << 20);
+    let mut line = TestConnection::accepted(&history, 1);
+    let (mut slow, mut most) = (history.reader(), 0);
+    for byte in REQUEST.chunks(1) {
+        let mut out = Vec::new();
+        line.1.explain(&Record { connection: 1, at: AT_ONCE, event: SocketEvent::Received(1) }, byte, &mut out);
+        line.1.report_under_way(&mut out);
+        out.retain(|event| !matches!(event.kind, EventKind::Received(..)));
+        history.push(&out);
+        most = most.max(held(&history));
+        let kept = words(&history, 0);
+        assert_eq!((kept.len(), &*kept[0]), (2, "accepted 1"), "{kept:?}");
+    }
+    assert_eq!(words(&history, 0), ["accepted 1", "request 1"]);
+    // A reader that does not read holds nothing back.
+    let HistoryRead::Items(items) = history.wait(&mut slow, AT_ONCE) else { panic!() };
+    assert_eq!(items.len(), 2);
+    // What was replaced is counted no more.
+    history.clear();
+    line.close(&history);
+    assert!(most < 6 * 1024, "{most}");
+    while history.lock().forget_oldest(&mut Vec::new()) {}
+    assert_eq!(held(&history), 0);
+}
+
+#[test]
+fn an_upload_that_is_long_under_way_forgets_nothing_else() {
+    // The share of the history in the least memory that a view may have.
+    let history = History::new(WireMemory::LEAST.history());
+    TestConnection::accepted(&history, 1).close(&history);
+    let mut line = TestConnection::accepted(&history, 2);
+    let head = b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n";
+    line.tell(&history, SocketEvent::Received(head.len()), head);
+    for _ in 0..20_000 {
+        let mut out = Vec::new();
+        let event = SocketEvent::Received(1000);
+        line.1.explain(&Record { connection: 2, at: AT_ONCE, event }, &[b'x'; 1000], &mut out);
+        history.push(&out);
+    }
+    let mut out = Vec::new();
+    line.1.report_under_way(&mut out);
+    history.push(&out);
+    assert_eq!(history.connections(), [1, 2]);
+    let (_, last) = history.connection(2).pop().unwrap();
+    let EventKind::UnderWay(timed) = &last.event.kind else { panic!() };
+    assert_eq!(timed.message.under_way.unwrap().sentence(), "20,000,000 of 1,000,000,000 bytes");
 }
