@@ -219,3 +219,58 @@ fn no_output_of_the_program_shows_a_secret() {
         }
     }
 }
+
+/// The bytes that the lines of calls show, call after call.
+fn shown_by_calls(form: &str, text: &str) -> String {
+    let part = |line: &str| match form {
+        "json" => {
+            let event: Value = serde_json::from_str(line).unwrap();
+            event["text"].as_str().filter(|_| event["event"] == "recv").map(str::to_string)
+        }
+        _ => {
+            let (call, _missing) = line.split_once("recv() #")?.1.rsplit_once("  (")?;
+            let after = call.split_once("segment)  ").or_else(|| call.split_once("bytes  "));
+            after.or_else(|| call.split_once("byte  ")).map(|(_, bytes)| bytes.to_string())
+        }
+    };
+    text.lines().filter_map(part).collect()
+}
+
+#[test]
+fn no_secret_can_be_read_while_a_request_comes_in_pieces() {
+    let folder = site_folder();
+    for (form, call, end) in [("head", "recv() #", "closed by"), ("json", "\"event\":\"recv\"", "\"event\":\"closed\"")]
+    {
+        let (out, err) = (folder.join("out"), folder.join("err"));
+        let arguments =
+            ["-p", "0", "--loops", "1", "--write", "--wire-hide", "X-Mine", &format!("--wire={form}"), "site"];
+        let mut command = barewire(&folder, &arguments);
+        command.stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
+        let mut child = command.spawn().unwrap();
+        let said = || fs::read_to_string(&err).unwrap();
+        until("it listens", || said().lines().any(|line| line.starts_with("listening on ")));
+        let port: u16 = said().split("http://127.0.0.1:").nth(1).unwrap().split('/').next().unwrap().parse().unwrap();
+        let shown = |what: &str| String::from_utf8_lossy(&fs::read(&out).unwrap()).matches(what).count();
+        for asked in conversations().iter().filter(|asked| !asked.contains(PAUSE)).step_by(rounds(3, 1)) {
+            let mut socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            let ended = shown(end);
+            for piece in asked.as_bytes().chunks(7) {
+                let before = shown(call);
+                // The server closes after a broken request.
+                if socket.write_all(piece).is_err() {
+                    break;
+                }
+                until("the piece is shown", || shown(call) > before || shown(end) > ended);
+            }
+            drop(socket);
+            until("the end is shown", || shown(end) > ended);
+        }
+        kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+        assert!(child.wait().unwrap().success());
+        let text = fs::read_to_string(&out).unwrap();
+        let calls = shown_by_calls(form, &text);
+        assert_hidden(form, &with_decoded(&text));
+        assert_hidden(&format!("the calls of {form}"), &calls);
+        assert!(calls.contains("GET /") && calls.contains("Host: localhost\\r\\n") && calls.contains("***"), "{calls}");
+    }
+}
