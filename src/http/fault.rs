@@ -62,7 +62,7 @@ faults! {
     TargetByte BAD_REQUEST "RFC 9112 §3.2" "the target contains a byte that must be percent-encoded",
     TargetForm BAD_REQUEST "RFC 9112 §3.2" "the target has none of the four forms, or one that this method may not use",
     TargetScheme MISDIRECTED_REQUEST "RFC 9110 §7.4" "the target names a scheme other than http",
-    TargetUserinfo BAD_REQUEST "RFC 9110 §4.2.4" "the target carries a user name, which http addresses must not",
+    TargetUserinfo BAD_REQUEST "RFC 9110 §4.2.4" "the target contains a user name, which http addresses must not have",
     TargetHost BAD_REQUEST "RFC 9110 §4.2.1" "the host in the target is not a valid host name, address or port",
     PercentEncoding BAD_REQUEST "RFC 3986 §2.1" "a percent sign in the path is not followed by two hexadecimal digits",
     EncodedNul BAD_REQUEST "RFC 3986 §7.3" "the path contains an encoded NUL",

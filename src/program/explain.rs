@@ -146,7 +146,7 @@ fn read_sides(options: &Explain) -> Result<Vec<Side>, StartError> {
 pub(crate) fn read_file(file: &Path) -> Result<(String, Vec<u8>), StartError> {
     let name = file.display().to_string();
     if name == "-" && io::stdin().is_terminal() {
-        warn("standard input is this terminal. Type or paste the bytes, then Ctrl-D; or name a file.");
+        warn(&say!("explain/terminal"));
     }
     let mut input = Vec::new();
     let (shown, bytes) = match name.as_str() {
@@ -155,7 +155,9 @@ pub(crate) fn read_file(file: &Path) -> Result<(String, Vec<u8>), StartError> {
     };
     // The name may come from a script and contain escapes of a terminal.
     let (name, shown) = (printable(&name), printable(shown));
-    let bytes = bytes.map_err(|error| StartError::new(Exit::Folder, format!("cannot read {shown}: {error}.")))?;
+    let bytes = bytes.map_err(|error| {
+        StartError::new(Exit::Folder, say!("explain/unreadable", file = &*shown, error = error.to_string()))
+    })?;
     Ok((name, bytes))
 }
 

@@ -152,7 +152,7 @@ fn notes(_: &ViewContext, _: &Call) -> Outcome {
         // The sentence of a fault is written to follow a colon.
         let long = if id.is_fault() { say!("api/fault", sentence = note.long) } else { note.long.into() };
         let value = json!({
-            "name": note.name, "title": note_title(note.name), "short": note.short, "long": long,
+            "name": note.name, "title": note.title, "short": note.short, "long": long,
             "section": note.section, "link": section_link(note.section),
         });
         (id.0.to_string(), value)
@@ -160,18 +160,6 @@ fn notes(_: &ViewContext, _: &Call) -> Outcome {
     let response = json_response(&json!({"kinds": kinds, "notes": note_values.collect::<Map<_, _>>()}));
     // They are part of the program: a browser may keep them over a reload or two.
     Ok(response.field("Cache-Control", "private, max-age=600"))
-}
-
-/// The heading for a part of a message, made from the name of its note.
-fn note_title(name: &str) -> String {
-    match name.split('/').next().unwrap_or(name) {
-        "field" => "field name".into(),
-        "trailer" => "trailer field".into(),
-        "status" => "status code".into(),
-        // Errors are named after the variants of `http::Fault`.
-        part if part.starts_with(char::is_uppercase) => "error".into(),
-        part => part.replace('-', " "),
-    }
 }
 
 /// The address of `RFC 9112 §6.3 rule 4` at the RFC Editor.

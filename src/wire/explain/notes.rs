@@ -6,7 +6,7 @@
 //! [`crate::http::Fault`], which has them for error pages as well.
 //!
 //! ```text
-//! = 400 fields                                                       a page and its first number
+//! = 400 | field name                                                 a page: its first number, the heading of its notes
 //! field/other | a field not in this dictionary | Unknown … | RFC …   number 400
 //! field/host | which site is wanted; exactly one | One … | RFC …     number 401
 //! ```
@@ -36,6 +36,8 @@ pub struct Note {
     pub long: &'static str,
     /// The section that defines it: `RFC 9110 §7.2`.
     pub section: &'static str,
+    /// What kind of thing it explains: `field name`.
+    pub title: &'static str,
 }
 
 /// The number of a note.
@@ -55,17 +57,18 @@ const FAULTS: u16 = 5 * PAGE;
 
 /// All notes by their numbers.
 static NOTES: LazyLock<BTreeMap<u16, Note>> = LazyLock::new(|| {
-    let (mut notes, mut number) = (BTreeMap::new(), 0);
+    let (mut notes, mut number, mut page_title) = (BTreeMap::new(), 0, "");
     for line in include_str!("notes.txt").lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
         if let Some(page) = line.strip_prefix("= ") {
             // An invalid page number would show in a test; at run time its notes are only missing.
-            let first = page.split(' ').next().unwrap_or_default();
+            let (first, title) = page.split_once(" | ").unwrap_or_default();
+            page_title = title;
             number = decimal(first.as_bytes()).and_then(|first| u16::try_from(first).ok()).unwrap_or(u16::MAX);
             continue;
         }
         let mut columns = line.split(" | ");
-        let mut column = || columns.next().unwrap_or_default();
-        let mut note = Note { name: column(), short: column(), long: column(), section: column() };
+        let [name, short, long, section] = std::array::from_fn(|_| columns.next().unwrap_or_default());
+        let mut note = Note { name, short, long, section, title: columns.next().unwrap_or(page_title) };
         // A fault has its sentence and section in one table, so that pages, logs and notes say the same.
         if let Some(fault) = NoteId(number).as_fault() {
             (note.long, note.section) = (fault.sentence(), fault.section());
@@ -146,7 +149,7 @@ impl NoteId {
 
     /// The note itself; an empty one for a number that does not exist.
     pub fn note(self) -> Note {
-        const EMPTY: Note = Note { name: "plain", short: "", long: "", section: "" };
+        const EMPTY: Note = Note { name: "plain", short: "", long: "", section: "", title: "" };
         // A recording of a newer program may have numbers that this one does not know.
         NOTES.get(&self.0).or_else(|| NOTES.get(&NoteId::NONE.0)).copied().unwrap_or(EMPTY)
     }
@@ -232,6 +235,7 @@ mod tests {
             let known = ["RFC ", "W3C ", "Fetch ", "barewire "];
             assert!(known.iter().any(|k| note.section.starts_with(k)), "{}: {:?}", note.name, note.section);
             assert!(!note.short.ends_with('.') && !note.long.ends_with('.'), "{}", note.name);
+            assert!((3..=30).contains(&note.title.width()), "{}: {:?}", note.name, note.title);
             assert!(names.insert(note.name), "{} twice", note.name);
         }
     }
@@ -257,7 +261,8 @@ mod tests {
         for page in [0, METHODS, FIELDS, STATUSES, CLOSES, FAULTS] {
             assert!(count(page) < usize::from(PAGE) && NOTES.contains_key(&page), "{page}");
         }
-        let lines = include_str!("notes.txt").lines().filter(|line| line.contains(" | ") && !line.starts_with('#'));
+        let lines =
+            include_str!("notes.txt").lines().filter(|line| line.contains(" | ") && !line.starts_with(['#', '=']));
         assert_eq!(lines.count(), NOTES.len(), "no line replaces another");
     }
 
