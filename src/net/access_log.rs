@@ -203,7 +203,7 @@ pub(crate) fn start(format: LogFormat, to_stderr: bool) -> io::Result<(AccessLog
     // The line that stands for lost ones.
     let missing: fn(u64) -> String = match format {
         LogFormat::Json => |lines| format!("{{\"missing_lines\":{lines}}}"),
-        _ => |lines| format!("... {lines} {} missing here", if lines == 1 { "line is" } else { "lines are" }),
+        _ => |lines| format!("... missing lines: {lines}"),
     };
     let (queue, written) = log_writer::start(File::from(out), missing)?;
     Ok((AccessLog::new(format, Some(queue)), Some(written)))

@@ -137,8 +137,7 @@ impl<W: Write> LogWriter<W> {
     /// Tells standard error what is due at `now`.
     fn tell(&mut self, now: Instant) {
         let Some((count, why)) = self.untold.take_if(|_| self.next_report <= now) else { return };
-        let what = if count == 1 { "line is" } else { "lines are" };
-        log::warn!("{count} {what} missing in the access log: {why}");
+        log::warn!("missing lines in the access log: {count} ({why})");
         self.next_report = now + REPORTS;
     }
 }

@@ -81,7 +81,7 @@ impl RootWatch {
         let name = || printable(&self.0.path.to_string_lossy());
         match self.find(&state.resolver.root) {
             Ok(None) if gone.is_some() => {
-                log::warn!("the folder {} is back, and served again", name());
+                log::warn!("the folder {} is back and is served again", name());
                 self.0.set(Current { state, gone: None });
             }
             Ok(None) => {}

@@ -72,7 +72,7 @@ impl Users {
         if !self.told_encoding.swap(true, Ordering::Relaxed) {
             log::warn!(
                 "A client sends its name and password in another encoding than UTF-8, so letters such as \u{e9} do not \
-                 match. Let it send UTF-8, or choose a password of plain ASCII."
+                 match. Make the client send UTF-8, or choose a password of ASCII characters only."
             );
         }
         challenge(request).with_note("credentials refused: they are not UTF-8")
