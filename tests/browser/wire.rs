@@ -51,7 +51,7 @@ fn talk(site: &Site, pieces: &[&[u8]]) -> String {
 }
 
 /// Waits until the other side's program has taken everything: its receive queue is empty.
-pub(crate) fn taken(stream: &TcpStream) {
+fn taken(stream: &TcpStream) {
     let port = |end: std::net::SocketAddr| format!(":{:04X}", end.port());
     let (here, there) = (port(stream.local_addr().unwrap()), port(stream.peer_addr().unwrap()));
     loop {
