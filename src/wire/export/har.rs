@@ -28,7 +28,7 @@ use serde_json::{Value, json};
 use crate::http::date;
 use crate::http::target::query_pairs;
 use crate::say;
-use crate::wire::explain::message::{ContentKind, Message, SpanKind, find_field};
+use crate::wire::explain::message::{ContentKind, Excerpt, Message, SpanKind, find_field};
 use crate::wire::record::event::{EventKind, TimedMessage, millis};
 use crate::wire::record::exchange::{ConnectionHistory, Exchange, ExchangeId};
 use crate::wire::record::history::History;
@@ -91,11 +91,10 @@ fn entry_value(exchange: &Exchange, accepted: Duration, main: SocketAddr) -> Opt
 /// The members under `_wire` about one message: how it was carried, how it ends, what is wrong with it.
 fn wire_facts(exchange: &Exchange, timed: &TimedMessage) -> Value {
     let message = &timed.message;
-    let whole = exchange.with_rest(timed).message;
-    // The bytes after a fault; of many, those at the start.
-    let (unparsed, ..) = whole.bytes.get(message.len(), whole.len() - message.len());
+    // Bytes after a fault or after the end of the last message; of many, those at the start.
+    let rest = exchange.rest(message.role).map_or_else(Excerpt::default, |rest| rest.message.bytes.clone());
     json!({
-        "unparsed": whole.len() - message.len(), "unparsed_base64": STANDARD.encode(unparsed),
+        "unparsed": rest.len(), "unparsed_base64": STANDARD.encode(&rest.first),
         "start": message.start, "bytes": message.len(), "calls": timed.call_count, "masked": message.masked,
         "cuts": timed.boundaries.iter().map(|cut| cut.at).collect::<Vec<_>>(),
         "framing": message.framing_sentence(), "under_way": message.under_way.map(|under_way| under_way.sentence()),

@@ -59,13 +59,18 @@ impl Exchange {
         self.of(Role::Response)
     }
 
-    /// A message of this exchange with the bytes after it, if it is broken: where it would have ended is not known.
+    /// The bytes of one side after the last message of this exchange, which no parser reads.
+    pub(crate) fn rest(&self, role: Role) -> Option<&TimedMessage> {
+        self.all(role).find(|other| other.message.is_unparsed())
+    }
+
+    /// A message of this exchange with the bytes after it that belong to it: if it is broken, it is not known where it
+    /// would have ended, and a server may send more than it has announced.
     pub(crate) fn with_rest(&self, timed: &TimedMessage) -> TimedMessage {
         let mut whole = timed.clone();
-        let role = timed.message.role;
-        if timed.message.error.is_some()
-            && let Some(rest) = self.all(role).find(|other| other.message.is_unparsed())
-        {
+        let (message, role) = (&timed.message, timed.message.role);
+        let goes_on = message.error.is_some() || role == Role::Response && !message.is_interim();
+        if goes_on && let Some(rest) = self.rest(role) {
             whole.message.masked |= rest.message.masked;
             whole.message.bytes.append(&rest.message.bytes);
             let last = whole.calls.last().map_or(0, |call| call.number);

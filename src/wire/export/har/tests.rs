@@ -335,3 +335,20 @@ fn an_archive_has_only_the_exchanges_that_were_named() {
         assert_eq!((entries.len(), har["log"]["pages"].as_array().unwrap().len()), (count, count.min(1)));
     }
 }
+
+#[test]
+fn bytes_after_the_end_of_a_message_are_in_the_archive_and_in_the_raw_response() {
+    let request = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\nand more";
+    let response = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi there";
+    let history = history(&[(1, true, request), (2, false, response)], true);
+    let archive = archive(&history, None, ([127, 0, 0, 1], 80).into());
+    let wire = &archive["log"]["entries"][0]["_wire"];
+    let unparsed = |side: &str| (wire[side]["unparsed"].clone(), wire[side]["unparsed_base64"].clone());
+    assert_eq!(unparsed("request"), (json!(8), json!(STANDARD.encode("and more"))));
+    assert_eq!(unparsed("response"), (json!(6), json!(STANDARD.encode(" there"))));
+    let exchange = ConnectionHistory::of(&history, 1).exchanges.remove(0);
+    let raw = |timed: Option<&TimedMessage>| exchange.with_rest(timed.unwrap()).message.bytes.first;
+    assert_eq!(raw(exchange.response()), response);
+    // What comes after a valid request is no part of it: a copy of it would be another request.
+    assert_eq!(raw(exchange.request()), &request[..request.len() - 8]);
+}
