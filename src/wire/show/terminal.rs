@@ -7,7 +7,7 @@
 //!    GET /hel┊2┊lo.txt HTTP/1.1\r\n    request line: give me this      9112 §3
 //! ```
 //!
-//! The format [`ViewFormat::Line`] has a module of its own, [`lines`](crate::wire::show::lines).
+//! The format [`ViewFormat::Line`] has a module of its own, `lines`.
 //!
 //! A field is explained the first time it appears in a session, then only shown: otherwise the view is
 //! unreadable after three requests. No meaning depends on colour alone.
