@@ -48,13 +48,13 @@ faults! {
     BareLf BAD_REQUEST "RFC 9112 §2.2" "a line ends with LF alone; every line of a head ends with CR LF",
     BareCr BAD_REQUEST "RFC 9112 §2.2" "a CR is not followed by LF",
     EmptyLines BAD_REQUEST "RFC 9112 §2.2" "there is more than one empty line before the request line",
-    TlsHandshake BAD_REQUEST "RFC 9112 §3" "a TLS ClientHello, which starts encryption (https://), where plain http:// was expected",
+    TlsHandshake BAD_REQUEST "RFC 9112 §3" "the client starts encryption (TLS, https://), but plain http:// is expected here",
     // The request line.
     RequestLine BAD_REQUEST "RFC 9112 §3" "the request line is not: method, one space, target, one space, version",
     MethodName BAD_REQUEST "RFC 9112 §3.1" "the method contains a byte that no method may have",
     MethodTooLong NOT_IMPLEMENTED "RFC 9112 §3" "the method is longer than any known method",
     NoVersion BAD_REQUEST "RFC 9112 §3" "the request line names no version; HTTP/0.9 is not supported",
-    VersionSyntax BAD_REQUEST "RFC 9112 §2.3" "the version is not written as HTTP/1.1 is",
+    VersionSyntax BAD_REQUEST "RFC 9112 §2.3" "the version is not written like HTTP/1.1",
     VersionUnsupported VERSION_NOT_SUPPORTED "RFC 9110 §15.6.6" "this version is not supported; HTTP/1.0 and HTTP/1.1 are",
     Http2Preface VERSION_NOT_SUPPORTED "RFC 9113 §3.4" "the client starts HTTP/2 (its connection preface); HTTP/1.0 and HTTP/1.1 are supported",
     // The target.

@@ -69,7 +69,7 @@ def summary(data):
         ("system calls for 1 KiB", "calls", lambda v: f"{v:.1f}"),
         ("instructions for 1 KiB, outside the kernel", "instructions", lambda v: f"{v:,.0f}"),
         ("memory of an idle connection, KiB", "idle", lambda v: f"{v:.2f}"),
-        ("start to first answer, ms", "start", lambda v: f"{v:.1f}"),
+        ("start to first response, ms", "start", lambda v: f"{v:.1f}"),
         ("memory at rest, MiB", "rest", lambda v: f"{v:.1f}"),
         ("program, MiB", "size", lambda v: f"{v:.1f}"),
     ]

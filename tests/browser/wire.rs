@@ -228,7 +228,7 @@ fn cuts_stand_at_the_bytes_where_recv_returned() {
         // A block leads to its bytes.
         browser.eval("document.querySelectorAll('.ribbon .call')[2].click()");
         assert_eq!(selected(browser).1, "Host");
-        assert!(text(browser, "#what").contains("recv() #2 to #3 (cut in 2!)"), "{}", text(browser, "#what"));
+        assert!(text(browser, "#what").contains("recv() #2 to #3 (cut into 2 pieces)"), "{}", text(browser, "#what"));
     });
 }
 

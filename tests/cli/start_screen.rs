@@ -16,7 +16,7 @@ fn dangerous_options_are_named_at_the_start() {
     const CLEAR: &str =
         "Passwords are sent without encryption: put a TLS proxy in front, or use a network that you trust.";
     const ANY: &str = "--host '*' accepts every name, so a web page can reach this server under a name of its own.";
-    const OPEN: &str = "Everybody on your network can change files here. To ask for a password: --auth NAME:PASSWORD";
+    const OPEN: &str = "Anyone on your network can change files here. To ask for a password: --auth NAME:PASSWORD";
     let folder = site_folder();
     let all = ["-b", "0.0.0.0"];
     for (arguments, warnings) in [

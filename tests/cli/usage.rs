@@ -20,7 +20,7 @@ fn wrong_usage_says_what_is_wrong_and_what_to_type() {
         (&["explain", ""], "the name of the file is empty.", "See all options:  barewire explain --help"),
         (
             &["site", "b"],
-            "one folder or file is enough, \"b\" is one too many.",
+            "only one folder or file can be served, and \"b\" is a second one.",
             "Serve it with a second server:  barewire b",
         ),
         (

@@ -132,7 +132,7 @@ fn by_the_client() -> Vec<Case> {
         }),
         case("ClosedInHead", "client", |library| half_closed(sent(library, "GET / HTTP/1.1\r\nHo"))),
         Case {
-            says: "closed in the middle of its body  (95 bytes missing)",
+            says: "in the middle of a body  (95 bytes missing)",
             ..case("ClosedInContent", "client", |library| {
                 let head = request("POST", "/collect", "Content-Length: 100\r\n");
                 half_closed(sent(library, [head, b"hello".to_vec()].concat()))

@@ -104,7 +104,7 @@ fn every_route_is_exact_to_the_byte() {
             "GET",
             "status/404",
             "",
-            plain("404 Not Found", "404 Not Found: nothing has that address here.\nOr the server does not want to say that there is something. (RFC 9110 §15.5.5)\n"),
+            plain("404 Not Found", "404 Not Found: there is nothing at this address.\nOr there is something, and the server does not want to say so. (RFC 9110 §15.5.5)\n"),
         ),
         (
             "GET",

@@ -256,7 +256,8 @@ fn bytes_that_end_inside_a_request_are_not_called_a_whole_one() {
     let cut_off = vec![accepted(), received(600, "GET / HTTP/1.1\r\nHost: a\r\n"), closed(900, "Broken")];
     let json = show(cut_off, ViewOptions { format: ViewFormat::Json, ..WIDE });
     assert!(
-        json.contains("One recv() returned this much, and no more came.") && json.contains("no more came\""),
+        json.contains("One recv() returned this much, and no more bytes came.")
+            && json.contains("no more bytes came\""),
         "{json}"
     );
     assert!(!json.contains("exactly one request") && !json.contains("parsing stops"), "{json}");

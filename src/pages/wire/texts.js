@@ -80,7 +80,7 @@ const TEXTS = {
 	cameIn: 'came in',
 	wentOut: 'went out',
 	inCall: '{name} at +{time}',
-	inCalls: '{name} to #{number} (cut in {n}!) at +{time}',
+	inCalls: '{name} to #{number} (cut into {n} pieces) at +{time}',
 	rule: 'rule',
 	dump: 'the bytes',
 

@@ -207,7 +207,7 @@ fn what_cannot_be_read_is_400_and_never_a_default() {
         ("split?at=10,3", "at takes positions in ascending order"),
         ("wait/60001", "The time to wait, in milliseconds, is a number from 0 to 60,000."),
         ("wait/5?where=tail", "where takes head or body."),
-        ("cut?send=100&of=100", "The value of send must be smaller than that of of."),
+        ("cut?send=100&of=100", "?send= must be smaller than &of=."),
         ("cut?how=FIN", "how takes fin or rst."),
         ("broken/lf-only", "This response is wrong on purpose: every line of the head ends with LF alone."),
         ("broken/lf-only?yes=1", "yes takes no value. Write ?yes"),

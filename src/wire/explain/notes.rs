@@ -272,7 +272,7 @@ mod tests {
         assert!(!NoteId::field(b"X-Nobody").is_known_field());
         assert_eq!(NoteId::method(b"GET").note().name, "method/GET");
         assert_eq!(NoteId::method(b"get").note().name, "method/other");
-        assert_eq!(NoteId::status(404).note().short, "nothing has that address here");
+        assert_eq!(NoteId::status(404).note().short, "there is nothing at this address");
         assert_eq!(NoteId::status(499).note().name, "status/4xx");
         assert_eq!(NoteId::status(999).note().name, "status/other");
         for status in Status::ALL {

@@ -373,7 +373,7 @@ mod tests {
             (&format!("GET /{} HTTP/1.1\r\n", "a".repeat(70_000)), "The request exceeds a limit", "Refused at byte "),
             ("GET / HTTP/3.0\r\n\r\n", "The request needs something that is not supported.", "Refused at byte 6: "),
             ("PRI * HTTP/2.0\r\n\r\n", "The request needs something", "Refused at byte 0: the client starts HTTP/2"),
-            ("\x16\x03\x01\x02\0\x01\0\x01", "The marked bytes", "Broken at byte 0: a TLS ClientHello, which starts"),
+            ("\x16\x03\x01\x02\0\x01\0\x01", "The marked bytes", "Broken at byte 0: the client starts encryption"),
         ] {
             let (story, last) = told(request);
             assert!(story.starts_with(what) && last.starts_with(end), "{story} {last}");
