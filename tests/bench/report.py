@@ -104,7 +104,7 @@ def section(data, picture):
     """The block of the README."""
     rounds = f"medians of {data['rounds']} rounds" if data["rounds"] > 1 else "one round"
     return f"""CPU microseconds per request (seconds per GB for the large ones) of the whole server, one loop on one core; all servers
-in the same run, each visited in every round; {rounds}; {machine()}. `nginx` has its usual tuning, `nginx-lean` the
+in the same run, each measured in every round; {rounds}; {machine()}. `nginx` has its usual tuning, `nginx-lean` the
 same without `tcp_nopush`. `python3 tests/bench/run.py` measures it on your machine.
 
 ![CPU time per request beside nginx]({picture})

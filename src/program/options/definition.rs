@@ -235,7 +235,7 @@ pub(crate) struct LimitOptions {
     // No machine has more cores.
     #[arg(long, value_name = "N", value_parser = count(1..=256))]
     pub(crate) loops: Option<usize>,
-    /// Jobs of one kind that one file system may have at once [default: the number of cores, at least 4]
+    /// Jobs of each kind that may run at once on one file system [default: the number of cores, at least 4]
     // A client always leaves one worker free, so with a single worker it could have none.
     #[arg(long, value_name = "N", value_parser = count(2..=1024))]
     pub(crate) workers: Option<usize>,
