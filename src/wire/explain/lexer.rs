@@ -220,6 +220,7 @@ fn split_end(line: &[u8]) -> (&[u8], usize) {
 }
 
 /// The encoding of a form.
+#[derive(Debug)]
 pub(crate) enum Form {
     /// `a=b&c=d`, as in a query (WHATWG URL §5).
     Urlencoded,

@@ -18,6 +18,7 @@
 //! | any place in a later message | `find_values` |
 //! | content that repeats a head: TRACE, the echo | `find_in_repeated_head` |
 //! | bytes that no parser reads | `find_in_unparsed` |
+//! | bytes after a form whose Content-Length is too small | `find_after_form` |
 //! | the end of a message that is cut off or under way in it | `find_first_part` |
 //! | the response, if the secret was not kept whole | `hide_content` |
 //! | the bytes next to an omitted region | `widen_gap` |
@@ -34,9 +35,18 @@ use std::sync::Arc;
 use crate::http::grammar::is_ows;
 use crate::http::{Fault, field::split_line};
 use crate::wire::explain::{
-    ExplainOptions, Message, MessageSpan, NoteId, Role, SpanKind, builder::shorten, lexer::Form, message::find_field,
-    part, redact::unread::Before, secrets::SHORTEST_CREDENTIALS, secrets::SHORTEST_OTHER, secrets::SecretValues,
-    spans::carve, unframed::UnframedContent, unparsed,
+    ExplainOptions, Message, MessageSpan, NoteId, Role, SpanKind,
+    builder::shorten,
+    lexer::Form,
+    message::find_field,
+    part,
+    redact::unread::{Before, FormBefore},
+    secrets::SHORTEST_CREDENTIALS,
+    secrets::SHORTEST_OTHER,
+    secrets::SecretValues,
+    spans::carve,
+    unframed::UnframedContent,
+    unparsed,
 };
 
 /// Most exchanges with a secret that was not kept, whose responses are awaited. With more of them every response is hidden.
@@ -54,12 +64,15 @@ pub(crate) struct Redactor {
     all_hidden: bool,
     /// What comes before the bytes that are not parsed, of requests and of responses.
     before: [Before; 2],
+    /// The last complete request, if it has a form.
+    last_form: Option<FormBefore>,
 }
 
 impl Redactor {
     pub(crate) fn new(options: &Arc<ExplainOptions>) -> Redactor {
         let (options, values) = (Arc::clone(options), SecretValues::new());
-        Redactor { options, values, hidden: BTreeSet::new(), all_hidden: false, before: Default::default() }
+        let (hidden, before) = (BTreeSet::new(), Default::default());
+        Redactor { options, values, hidden, all_hidden: false, before, last_form: None }
     }
 
     /// The bytes of memory that it needs besides itself.
@@ -67,12 +80,13 @@ impl Redactor {
         /// An exchange in the set.
         const HIDDEN: usize = 16;
         let before = self.before.iter().map(|before| before.bytes.capacity()).sum::<usize>();
-        self.values.held_bytes() + self.hidden.len() * HIDDEN + before
+        let form = self.last_form.as_ref().map_or(0, FormBefore::held_bytes);
+        self.values.held_bytes() + self.hidden.len() * HIDDEN + before + form
     }
 
     /// The same for a second pass over the same bytes: the values are known, and no response is awaited.
     pub(crate) fn restart(self) -> Redactor {
-        Redactor { hidden: BTreeSet::new(), before: Default::default(), ..self }
+        Redactor { hidden: BTreeSet::new(), before: Default::default(), last_form: None, ..self }
     }
 
     /// Redacts a message, and shortens it to what is kept.
@@ -83,6 +97,7 @@ impl Redactor {
         // Read first: when the spans of form fields are carved out below, it is no longer clear what is content.
         let contents = UnframedContent::of(message);
         let mut places = Vec::new();
+        let continues_form = message.role == Role::Request && self.find_after_form(message, &contents, &mut places);
         if message.is_unparsed() {
             self.find_in_unparsed(message, &contents, &mut places);
         } else {
@@ -93,7 +108,7 @@ impl Redactor {
                 places.extend(found.map(|(from, to)| (from as u64, to as u64)));
             }
             if message.error.is_some() {
-                let is_form = message.content_len() > 0 && form_of(message).is_some();
+                let is_form = continues_form || message.content_len() > 0 && form_of(message).is_some();
                 self.before[message.role as usize] = Before { bytes: message.bytes.first.clone(), is_form };
             }
             self.find_by_place(message, &contents, &mut places);

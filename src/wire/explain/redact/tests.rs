@@ -389,6 +389,51 @@ fn a_response_that_comes_before_the_rest_of_the_request_repeats_no_secret_of_its
 }
 
 #[test]
+fn what_a_form_has_more_than_its_length_says_is_hidden_as_a_part_of_it() {
+    let secret = "Open-Sesame-7";
+    let (url, multi) = ("application/x-www-form-urlencoded", "multipart/form-data; boundary=b");
+    let part = "--b\r\nContent-Disposition: form-data; name=\"pwd\"\r\n\r\n";
+    let long = "x".repeat(9000);
+    for (kind, form, piece) in [
+        (url, format!("a=b&password={secret}&c=plain-text"), 1),
+        (url, format!("a={long}&password={secret}"), 500),
+        (multi, format!("{part}{secret}\r\n--b--\r\n"), 1),
+    ] {
+        // The length is too small by one byte, or by so many that the form breaks in its secret or in the name of it.
+        for len in (form.find("pass").unwrap_or(9) - 1..form.len()).step_by(rounds(3, 1)) {
+            let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Type: {kind}\r\nContent-Length: {len}\r\n\r\n");
+            let second = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+            for request in
+                [format!("{head}{form}"), format!("{head}{form}{second}"), format!("{head}{form}\r\n{second}")]
+            {
+                for piece in [piece, 20_000] {
+                    let options = ExplainOptions::live(Limits::default(), RedactOptions::default());
+                    watched(&options, &[(Role::Request, request.as_bytes())], piece, &[secret]);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_request_after_a_form_is_shown() {
+    let form = "POST / HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 10\r\n\r\n\
+                password=a";
+    for (second, expected) in [
+        ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+        ("GE", "GE"),
+        ("GET / HT", "GET / HT"),
+        ("GET / HTTP/1.1\r\nHost : a\r\n\r\n", "GET / HTTP/1.1\r\nHost "),
+        ("bcGET / HTTP/1.1\r\nHost: a\r\n\r\n", "***** / HTTP/1.1\r\nHost: a\r\n\r\n"),
+        ("bc&d=e\r\n\r\n", "**&"),
+    ] {
+        let messages = converse(&format!("{form}{second}"), "");
+        let shown = messages[1].bytes.first.escape_ascii().to_string();
+        assert!(shown.starts_with(&expected.escape_default().to_string()), "{shown}, not {expected}");
+    }
+}
+
+#[test]
 fn what_is_shown_of_a_form_under_way_hides_no_response_in_the_end() {
     let form = format!("a={}&password=opensesame-77&b=", "x".repeat(5000));
     let head = format!(

@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
+use crate::http::Method;
 use crate::wire::explain::{
-    ExplainOptions, Message, builder::KeepLimits, redact::Redactor, requests::RequestReplay, unframed::UnframedContent,
-    unparsed,
+    ExplainOptions, Message, SpanKind, builder::KeepLimits, lexer::Form, redact::Redactor, redact::form_of,
+    requests::RequestReplay, unframed::UnframedContent, unparsed,
 };
 
 /// The broken message before bytes that are not parsed: a secret may begin in it.
@@ -17,7 +18,64 @@ pub(super) struct Before {
     pub(super) is_form: bool,
 }
 
+/// A request that ended in a form.
+#[derive(Debug)]
+pub(super) struct FormBefore {
+    form: Form,
+    /// Its content, not redacted; after a gap the part that was kept at the back.
+    content: Vec<u8>,
+    /// Without a gap.
+    is_whole: bool,
+    /// Where the request ended.
+    end: u64,
+}
+
+impl FormBefore {
+    /// The bytes of memory that it needs besides itself.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.content.capacity()
+    }
+}
+
 impl Redactor {
+    /// Secrets in bytes that directly follow a form: a client that counts characters instead of bytes sends more of
+    /// it than its Content-Length says, and the rest is taken for the next request. Returns whether these are such
+    /// bytes; a known method says that they are a request. Remembers the form of this request.
+    pub(super) fn find_after_form(
+        &mut self,
+        message: &Message,
+        [front, back]: &[UnframedContent; 2],
+        places: &mut Vec<(u64, u64)>,
+    ) -> bool {
+        let bytes = &message.bytes.first;
+        let last = self.last_form.as_ref().filter(|last| last.end == message.start && !begins_with_method(bytes));
+        let continues = last.is_some();
+        if let Some(FormBefore { form, content, is_whole, .. }) = last {
+            let (known, joined) = (content.len(), [content, &bytes[..]].concat());
+            // After a gap the content begins inside a value whose name is lost.
+            let nameless = if *is_whole { 0 } else { form.first_separator(&joined).unwrap_or(joined.len()) };
+            let spans = form.spans(&joined[nameless..], &self.options.redact).into_iter();
+            let secret = spans.filter(|span| span.kind == SpanKind::Secret);
+            let found = secret.map(|span| (nameless + span.start as usize, nameless + span.end() as usize));
+            // A valid request line ends the form: at most its method belongs to it.
+            let is_valid = message.error.is_none() && message.framing.is_some();
+            let most = if is_valid { message.part(SpanKind::Method).len() } else { bytes.len() };
+            let place = |at: usize| at.saturating_sub(known).min(most) as u64;
+            places.extend(found.chain([(0, nameless)]).map(|(from, to)| (place(from), place(to))));
+            if message.bytes.gap > 0 && !is_valid {
+                places.push((message.bytes.gap_end(), message.len()));
+            }
+        }
+        if message.under_way.is_none() && !message.is_unparsed() {
+            let form = form_of(message).filter(|_| message.content_len() > 0);
+            let is_whole = message.bytes.gap == 0;
+            let content = if is_whole { front } else { back };
+            self.last_form =
+                form.map(|form| FormBefore { form, content: content.bytes.clone(), is_whole, end: message.end() });
+        }
+        continues
+    }
+
     /// Secrets in content that repeats the head of a request, as TRACE and the echo do: there they have the same places
     /// as in that request. Such content is known by its first line, whatever its type.
     pub(super) fn find_in_repeated_head(
@@ -100,5 +158,15 @@ impl Redactor {
         let content = if back.bytes.is_empty() { front } else { back };
         let (known, len) = (content.bytes.len(), self.values.first_part(&content.bytes));
         places.extend(content.places(known - len, known));
+    }
+}
+
+/// Whether these bytes begin with the name of a method, or with the first part of one.
+fn begins_with_method(bytes: &[u8]) -> bool {
+    // A server ignores empty lines before a request line (RFC 9112 §2.2).
+    let line = &bytes[bytes.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count()..];
+    match line.iter().position(|&b| b == b' ') {
+        Some(end) => Method::of(&line[..end]) != Method::Other,
+        None => !line.is_empty() && Method::ALL.iter().any(|method| method.name().as_bytes().starts_with(line)),
     }
 }
