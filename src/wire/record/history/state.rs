@@ -75,8 +75,8 @@ impl HistoryState {
             }
             _ => self.open.get(&number).map(Arc::clone),
         };
-        // Nothing is stored, but the open connections above stay up to date.
-        if self.paused {
+        // Nothing else is stored, but the open connections above stay up to date.
+        if self.paused && !self.ends_what_is_kept(&event) {
             return;
         }
         let is_new = number > 0 && !self.connections.contains_key(&number);
@@ -92,6 +92,20 @@ impl HistoryState {
         }
         dropped.extend(self.replaced_by(&event));
         self.store(StoredEvent { event, repeated: false }, size);
+    }
+
+    /// Whether it is the end of a connection that is kept, or the complete message in place of a kept one under way: without
+    /// these a message would be under way for ever.
+    fn ends_what_is_kept(&self, event: &WireEvent) -> bool {
+        let Some(connection) = self.connections.get(&event.connection) else { return false };
+        match &event.kind {
+            EventKind::Closed { .. } => true,
+            EventKind::Message(timed) => {
+                let message = (timed.message.role, timed.message.start);
+                connection.under_way.iter().any(|known| (known.0, known.1) == message)
+            }
+            _ => false,
+        }
     }
 
     /// Removes what was known of a message under way, if this event has more of it or all.

@@ -193,6 +193,32 @@ fn after_a_pause_every_connection_that_is_told_was_accepted() {
 }
 
 #[test]
+fn what_was_under_way_when_a_pause_began_ends_in_it() {
+    let history = History::new(1 << 20);
+    let (begun, rest) = REQUEST.split_at(5);
+    let mut lines = [1, 2].map(|connection| TestConnection::accepted(&history, connection));
+    for line in &mut lines {
+        line.tell(&history, SocketEvent::Received(begun.len()), begun);
+        let mut out = Vec::new();
+        line.1.report_under_way(&mut out);
+        history.push(&out);
+    }
+    history.pause(true);
+    let since = history.status().last;
+    let [mut complete, closed] = lines;
+    complete.tell(&history, SocketEvent::Received(rest.len()), rest);
+    complete.exchange(&history);
+    closed.close(&history);
+    assert_eq!(words(&history, since), ["request 1", "request 2", "closed 2"]);
+    assert!(!words(&history, 0).iter().any(|word| word.starts_with("under way")));
+    let during = TestConnection::accepted(&history, 3);
+    during.close(&history);
+    complete.close(&history);
+    history.pause(false);
+    assert_eq!(words(&history, since)[3..], ["closed 1", "Paused(false)"]);
+}
+
+#[test]
 fn cleared_is_told_and_the_open_connections_go_on() {
     let history = History::new(1 << 20);
     let mut line = TestConnection::accepted(&history, 1);
