@@ -1,6 +1,6 @@
 //! What holds for the annotations of any bytes: nothing panics, spans are sorted, disjoint and cover every byte, a cut
-//! changes nothing, a request is broken exactly when the server refuses it, and names and values lie where the parser
-//! found them.
+//! changes nothing and shows all that came before it, a request is broken exactly when the server refuses it, and names
+//! and values lie where the parser found them.
 
 use barewire::http::{EndOfInput, Event, Fields, Http1, HttpDate, Length, Limits, Method, Next, RequestError, Status};
 use barewire::wire::explain::message::SpanKind;
@@ -94,6 +94,13 @@ fn pieces(bytes: &[u8], role: Role, cuts: &[usize]) -> Vec<Message> {
         match role {
             Role::Request => conversation.received(&bytes[from..cut], &mut out),
             Role::Response => conversation.sent(&bytes[from..cut], &mut out),
+        }
+        // A message under way is shown as it came, to its last byte. Not at each cut: all of it is read again.
+        if cut % 16 == 0
+            && let Some(snapshot) = conversation.snapshot(role)
+        {
+            tiles(&snapshot);
+            assert_eq!(snapshot.bytes.first, bytes[snapshot.start as usize..cut]);
         }
         from = cut;
     }
