@@ -94,15 +94,20 @@ impl HistoryState {
         self.store(StoredEvent { event, repeated: false }, size);
     }
 
-    /// Whether it is the end of a connection that is kept, or the complete message in place of a kept one under way: without
-    /// these a message would be under way for ever.
+    /// Whether it is the end of a connection that is kept, or a complete message of an exchange of which a message is
+    /// kept. Without these a message would be under way for ever, and a request without its response.
     fn ends_what_is_kept(&self, event: &WireEvent) -> bool {
         let Some(connection) = self.connections.get(&event.connection) else { return false };
+        let exchange_of = |kind: &EventKind| match kind {
+            EventKind::Message(timed) | EventKind::UnderWay(timed) => Some(timed.message.exchange),
+            _ => None,
+        };
         match &event.kind {
             EventKind::Closed { .. } => true,
             EventKind::Message(timed) => {
-                let message = (timed.message.role, timed.message.start);
-                connection.under_way.iter().any(|known| (known.0, known.1) == message)
+                let kept = connection.numbers.iter().rev().filter_map(|number| self.events.get(number));
+                let last = kept.filter_map(|stored| exchange_of(&stored.event.kind)).next();
+                last.is_some_and(|last| timed.message.exchange <= last)
             }
             _ => false,
         }

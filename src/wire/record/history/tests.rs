@@ -209,13 +209,13 @@ fn what_was_under_way_when_a_pause_began_ends_in_it() {
     complete.tell(&history, SocketEvent::Received(rest.len()), rest);
     complete.exchange(&history);
     closed.close(&history);
-    assert_eq!(words(&history, since), ["request 1", "request 2", "closed 2"]);
+    assert_eq!(words(&history, since), ["request 1", "response 1", "request 2", "closed 2"]);
     assert!(!words(&history, 0).iter().any(|word| word.starts_with("under way")));
     let during = TestConnection::accepted(&history, 3);
     during.close(&history);
     complete.close(&history);
     history.pause(false);
-    assert_eq!(words(&history, since)[3..], ["closed 1", "Paused(false)"]);
+    assert_eq!(words(&history, since)[4..], ["closed 1", "Paused(false)"]);
 }
 
 #[test]
