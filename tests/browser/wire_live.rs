@@ -225,6 +225,8 @@ fn an_upload_grows_and_what_a_person_has_selected_stays() {
         // A click pins the value of Content-Length, a word of the body is selected, and the page is scrolled.
         browser.click(".k-framing");
         browser.wait("document.querySelector('#what h3').innerText.includes('pinned')");
+        // The button is drawn with the next frame.
+        browser.wait("document.querySelector('#follow').ariaPressed === 'false'");
         browser.eval(
             "(() => {
                 const text = document.querySelector('.content .f').firstChild
