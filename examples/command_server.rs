@@ -18,7 +18,7 @@
 //! next one. Without the length the client could not know where one response ends. This is a small HTTP already:
 //! a status line, a length, content.
 //!
-//! **Why never a free shell.** Many tutorials pass the line to `sh -c`. Whoever reaches the port is then
+//! **Why never a free shell.** Many tutorials pass the line to `sh -c`. Everybody who reaches the port is then
 //! you: your files, your keys, your network. "It only listens on 127.0.0.1" does not help, since other
 //! users of the machine reach that, and so does every web page you open: a script may send bytes to
 //! http://127.0.0.1:7006. Forbidding bad words does not help either, for `;`, `$( )`, `|`, a newline and
@@ -72,7 +72,7 @@ fn serve(mut stream: &TcpStream) -> io::Result<()> {
         let Some(arguments) = look_up(&line) else {
             let names: Vec<&str> = COMMANDS.iter().map(|(name, _)| *name).collect();
             answer(stream, "no", format!("this server only does: {}\n", names.join(", ")).as_bytes())?;
-            // Whoever is not speaking our language is not listened to any further.
+            // A client that does not speak our language is not read any further.
             stream.shutdown(Shutdown::Write)?;
             io::copy(&mut stream.take(DRAIN_LIMIT), &mut io::sink())?;
             return Ok(());

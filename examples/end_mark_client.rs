@@ -8,7 +8,7 @@
 //! ```
 //!
 //! `--cut 16` sends 16 bytes, waits until the server reports that it has received them, and sends the
-//! rest. No sleep: whoever waits "long enough" has a program that works on his own machine.
+//! rest. No sleep: a program that waits "long enough" works on one machine only.
 //!
 //! Try to break it: send a file that contains the mark (`examples/end_mark_client.rs` does). The server
 //! reports success, and only the client can see that something is missing.

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! The length is the number of *bytes*. A name such as `é.mp4` has more bytes than characters, in the
-//! header too: whoever counts characters announces a header that is too short, and the server reads the
+//! header too: a count of characters announces a header that is too short, and the server reads the
 //! first bytes of the film.
 //!
 //! Try to break it: stop it half way with Ctrl-C, or send a name with slashes in it.

@@ -123,7 +123,7 @@ fn receive(stream: &mut TcpStream, part: &Path) -> io::Result<String> {
         }
     }
     file.sync_all()?;
-    // Unlike rename() a link never replaces what is there: nobody overwrites the film of another.
+    // Unlike rename() a link never replaces what is there: no client overwrites the film of another.
     fs::hard_link(part.0, part.0.with_file_name(name))?;
     Ok(name.into())
 }

@@ -32,7 +32,7 @@ use barewire::service::router;
 use barewire::service::router::Call;
 use barewire::service::{Answer, RequestContext, Response, Router, Service};
 
-/// Nobody waits at a door for ever.
+/// A client waits no longer than this.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn main() -> io::Result<()> {
@@ -92,7 +92,7 @@ impl Bell {
     fn wait(&self) -> bool {
         let rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
         let before = *rung;
-        // Said while the lock is held: whoever reads it and rings then cannot ring too early.
+        // Said while the lock is held: a client that reads it and rings then cannot ring too early.
         println!("somebody waits at the door");
         let waited = self.changed.wait_timeout_while(rung, PATIENCE, |rung| *rung == before);
         !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()

@@ -10,7 +10,7 @@
 //! connection is two streams, and each has its own end.
 //!
 //! Try to break it:
-//! - Start it without a server: connect() is refused at once. Nobody listens, and the kernel says so.
+//! - Start it without a server: connect() is refused at once. No program listens, and the kernel says so.
 //! - Stop the server while the client waits for your line. The client does not notice until it uses
 //!   the socket again: a connection is state at both ends and not a wire.
 

@@ -14,7 +14,7 @@
 //! - many requests on one connection, also glued together (RFC 9112 §9.3, §9.3.2)
 //! - content of unknown length, in chunks (§7.1), and 501 only for codings it does not know (§6.1)
 //! - requests for a full URL, and for `*` (§3.2); `%20` and `..` in paths (RFC 3986 §2.1, §6.2.2)
-//! - 501 for methods nobody knows (RFC 9110 §9.1), OPTIONS (§9.3.7), PUT, DELETE
+//! - 501 for unknown methods (RFC 9110 §9.1), OPTIONS (§9.3.7), PUT, DELETE
 //! - Date (§6.6.1), 100 (Continue) before uploads (§10.1.1), passwords (§11)
 //! - "only if it has changed": ETag, If-None-Match, 304 (§13); "only this part": Range, 206 (§14)
 //! - files from a disk, without ever leaving the folder; thousands of clients without as many threads

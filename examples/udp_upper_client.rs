@@ -17,7 +17,7 @@ use std::io::{self, ErrorKind};
 use std::net::UdpSocket;
 use std::time::Duration;
 
-/// A lost datagram is never announced, so whoever waits for one must know when to stop.
+/// A lost datagram is never announced, so a program that waits for one must know when to stop.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 fn main() -> io::Result<()> {

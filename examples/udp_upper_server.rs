@@ -1,4 +1,4 @@
-//! Lab 12: UDP. The same upper-casing server, but nobody connects: there are only datagrams.
+//! Lab 12: UDP. The same upper-casing server, but without connections: there are only datagrams.
 //!
 //! ```text
 //! rustc examples/udp_upper_server.rs                        builds it, in about a second

@@ -14,7 +14,7 @@
 //! *characters*, first collect complete ones. (`line_counter` does.)
 //!
 //! Try to break it:
-//! - Connect and say nothing. Nobody else is hurt, but a thread and its stack wait for you. A browser
+//! - Connect and say nothing. No other client is hurt, but a thread and its stack wait for you. A browser
 //!   does that all the time: it opens connections in advance.
 //! - Open more connections than `ulimit -n` allows. accept() fails then and the server ends. barewire
 //!   counts its seats, keeps a spare descriptor to say 503 with, and needs no thread for those who wait:

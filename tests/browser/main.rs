@@ -339,7 +339,7 @@ fn back_forward_and_reload_ask_whether_it_changed() {
         fs::write(folder.join("one.html"), page("two.html")).unwrap();
         fs::write(folder.join("two.html"), page("one.html")).unwrap();
         fs::write(folder.join("s.css"), "body { color: rgb(1, 2, 3) }").unwrap();
-        // A file of this moment could change once more under the same times, so its first tag is confirmed to nobody.
+        // A file of this moment could change once more under the same times, so its first tag is confirmed to no client.
         let written = fs::metadata(folder.join("s.css")).unwrap().modified().unwrap();
         while written.elapsed().is_ok_and(|age| age < std::time::Duration::from_millis(100)) {
             std::thread::sleep(std::time::Duration::from_millis(10));

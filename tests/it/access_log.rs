@@ -26,7 +26,7 @@ fn combined_is_the_default_away_from_a_terminal() {
     assert!(line.starts_with("127.0.0.1 - - [") && line.contains(r#"] "GET /missing HTTP/1.1" 404 "#), "{line}");
 }
 
-/// Whoever sends broken requests is found by the name of their program.
+/// A client that sends broken requests is found by the name of its program.
 #[test]
 fn a_refused_request_keeps_its_user_agent() {
     let folder = site();

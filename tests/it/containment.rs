@@ -277,7 +277,7 @@ fn a_link_that_is_not_followed_is_named_in_the_log_which_stays_short() {
     let asked = |options: &[&str], times: usize| {
         let server = Server::start(&folder, options);
         get(&server, "/a%0A%1B%5B2J%E2%80%AE404%20for%20b", "").assert_status(404);
-        // An index that is a link is passed over: without the line nobody would know why.
+        // An index that is a link is passed over: without the line the owner would not know why.
         assert!(get(&server, "/sub/", "").assert_status(200).text().contains("a.txt"));
         (0..times).for_each(|_| assert_eq!(get(&server, "/out/secret", "").status, 404));
         server.stop(Signal::INT).1

@@ -143,7 +143,7 @@ fn slow_readers_of_a_long_listing_share_one_page() {
     for reader in &mut readers {
         reader.send(request("GET", "/many/", "Accept: text/html\r\n"));
     }
-    // Nobody has looked for this name before, so a worker must.
+    // No one has looked for this name before, so a worker must.
     get(&server, "/not-there", "").assert_status(404);
     for reader in &mut readers {
         assert_eq!(Response::read_head(reader).status, 200);

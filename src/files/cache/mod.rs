@@ -229,7 +229,7 @@ impl MadeByWorkers {
             return;
         };
         let mut entries = lock(&self.0);
-        // Of one that nobody asks for again, another takes the place.
+        // One that no client asks for again leaves its place to another.
         if entries.len() >= MADE {
             entries.remove(0);
         }
