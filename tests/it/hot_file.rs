@@ -18,6 +18,9 @@ use crate::support::{rounds, until};
 const WATCHERS: usize = 8;
 /// Bytes by which memory may grow: allocators keep some, and caches of a bounded size fill.
 const SLACK: u64 = 24 << 20;
+/// The budget of the uploads: less than [`SLACK`], since it depends on the time how much of it an attack fills, and the
+/// allocator keeps what was filled.
+const UPLOAD_MEMORY: &str = "--upload-memory=16M";
 
 /// Ends the requests for the hot file, also where the attack ends in a panic.
 struct Over<'a>(&'a AtomicBool);
@@ -97,7 +100,7 @@ fn unfinished(server: &Server, count: usize, length: usize, sent: usize) -> Vec<
 #[test]
 fn uploads_that_are_cut_off_delay_nobody() {
     const LENGTH: usize = 12_000_000;
-    attack("600 uploads of 12 MB, all cut off at once", &Folder::new(), &["--upload"], |server| {
+    attack("600 uploads of 12 MB, all cut off at once", &Folder::new(), &["--upload", UPLOAD_MEMORY], |server| {
         let clients = unfinished(server, rounds(6, 600), LENGTH, LENGTH - 1);
         clients.iter().for_each(Client::reset_when_dropped);
         drop(clients);
@@ -106,7 +109,7 @@ fn uploads_that_are_cut_off_delay_nobody() {
 
 #[test]
 fn uploads_that_stand_still_delay_nobody() {
-    attack("1,000 uploads that stand still", &Folder::new(), &["--upload"], |server| {
+    attack("1,000 uploads that stand still", &Folder::new(), &["--upload", UPLOAD_MEMORY], |server| {
         let clients = unfinished(server, rounds(50, 1_000), 500_000, 450_000);
         clients.iter().for_each(Client::reset_when_dropped);
     });
@@ -114,7 +117,7 @@ fn uploads_that_stand_still_delay_nobody() {
 
 #[test]
 fn a_crowd_of_whole_uploads_delays_nobody() {
-    attack("500 whole uploads at once", &Folder::new(), &["--write"], |server| {
+    attack("500 whole uploads at once", &Folder::new(), &["--write", UPLOAD_MEMORY], |server| {
         let mut clients = unfinished(server, rounds(20, 500), 1_000_000, 1_000_000);
         for (number, client) in clients.iter_mut().enumerate() {
             client.response("PUT").assert_status(201);
