@@ -6,6 +6,8 @@
 //!
 //! The content itself is not here: [`Transfer`] says how it will be delimited, and the owner of the socket sends it.
 
+use std::sync::Arc;
+
 use crate::http::date::DATE_LENGTH;
 use crate::http::grammar::{is_field_byte, is_token, push_decimal, trim};
 use crate::http::{HttpDate, Status, Version, field};
@@ -74,9 +76,10 @@ impl Fields {
     }
 }
 
-/// The lines of `bytes`, each with its CR LF.
+/// The lines of `bytes`, each with its CR LF at its end.
 fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    bytes.split_inclusive(|&b| b == b'\n')
+    let mut start = 0;
+    memchr::memchr_iter(b'\n', bytes).map(move |end| &bytes[std::mem::replace(&mut start, end + 1)..=end])
 }
 
 /// Whether this line has this name. The position of the colon is compared first, since that differs mostly.
@@ -287,14 +290,14 @@ fn write_status_line(out: &mut Vec<u8>, status: Status) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// A whole response that is put into bytes once and sent many times.
+/// A whole response that is put into bytes once and sent many times. Clones share the bytes.
 ///
 /// Only the date and the Connection line differ between clients. They stand directly after the status line, so that
 /// sending is two copies with a few bytes between them.
 #[derive(Clone, Debug)]
 pub struct Prepared {
     status: Status,
-    bytes: Vec<u8>,
+    bytes: Arc<[u8]>,
     /// The position of the date.
     date: usize,
     /// The position after the head.
@@ -308,10 +311,8 @@ impl Prepared {
     pub fn new(status: Status, fields: &Fields, content: &[u8]) -> Prepared {
         // A client would take such bytes for the start of the next response.
         let content = if status.forbids_content() { &[] } else { content };
-        let mut prepared = Prepared::without_content(status, fields, content.len() as u64);
-        prepared.bytes.reserve_exact(content.len());
-        prepared.bytes.extend_from_slice(content);
-        prepared
+        let prepared = Prepared::without_content(status, fields, content.len() as u64);
+        Prepared { bytes: [&prepared.bytes, content].concat().into(), ..prepared }
     }
 
     /// The head alone of a response whose content of `content` bytes is kept elsewhere.
@@ -321,7 +322,7 @@ impl Prepared {
         let (date, announced) = (HttpDate::from_second(0), Length::Known(content).announced(status, Version::Http11));
         write_head(&mut bytes, status, fields, &AddedFields::NONE, &date, announced, b"");
         let date = lines(&bytes).next().map_or(0, <[u8]>::len) + DATE_NAME.len();
-        Prepared { status, date, head: bytes.len(), content, bytes }
+        Prepared { status, date, head: bytes.len(), content, bytes: bytes.into() }
     }
 
     /// The status.

@@ -110,9 +110,9 @@ pub enum Answer {
     /// Immediately. Content of the request is not used.
     Now(Response),
     /// Immediately, with a prepared head and content.
-    Ready(Arc<Prepared>),
+    Ready(Prepared),
     /// Immediately, with a prepared head and the whole of an open file.
-    ReadyFile(Arc<Prepared>, Arc<OpenFile>),
+    ReadyFile(Prepared, Arc<OpenFile>),
     /// After a job on a worker.
     Blocking(Task, Job),
     /// After the content was collected in memory.

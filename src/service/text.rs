@@ -55,6 +55,10 @@ pub fn printable(text: &str) -> String {
 }
 
 fn escape_if(text: &str, must_escape: fn(char) -> bool) -> String {
+    // Nearly every text is plain ASCII and is copied in one piece.
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text.to_string();
+    }
     let mut out = String::with_capacity(text.len());
     for char in text.chars() {
         if must_escape(char) { out.extend(char.escape_default()) } else { out.push(char) }

@@ -3,14 +3,13 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use barewire::http::{Fields, Prepared, Request, Status};
 use barewire::net::{Listener, Server, Settings};
 use barewire::service::{Answer, RequestContext, Service};
 
 #[derive(Clone)]
-struct Same(Arc<Prepared>);
+struct Same(Prepared);
 
 impl Service for Same {
     fn answer(&mut self, _: &Request<'_>, _: &RequestContext) -> Answer {
@@ -23,7 +22,7 @@ impl Service for Same {
 }
 
 fn main() -> io::Result<()> {
-    let same = Same(Arc::new(Prepared::new(Status::OK, &Fields::new(), &[b'x'; 1024])));
+    let same = Same(Prepared::new(Status::OK, &Fields::new(), &[b'x'; 1024]));
     let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
     println!("{}", listener.address());
     let server = Server::new(same, Settings { loops: 1, ..Settings::default() }, vec![listener])?;

@@ -25,6 +25,9 @@ const MAX_CHECKED_FOLDERS: usize = 4096;
 const NOT_IN_304: [&str; 3] = ["Last-Modified", "Accept-Ranges", "Content-Type"];
 
 /// One kept file: one inode at one path that has no symbolic link in it.
+///
+/// With more files than fit into the cache of the processor, each hit waits for memory. So what every hit reads lies
+/// here, and the rest behind one pointer.
 pub(crate) struct CachedFile {
     /// Path from the root: of the requested file, or of the index file in the requested folder.
     file_path: CheckedPath,
@@ -32,25 +35,32 @@ pub(crate) struct CachedFile {
     index_len: usize,
     /// Metadata at the time the entry was made. A hit compares all of it.
     meta: Meta,
-    /// Made from `meta`, for conditional requests.
-    pub(crate) validators: Validators,
     /// Head and content; only the head if `open` is set.
-    whole: Arc<Prepared>,
+    whole: Prepared,
     /// A file that is too large to be kept in memory, and its fields: those of a range are nearly
     /// the same.
-    open: Option<(KeptRef, Fields)>,
-    pub(crate) not_modified: Arc<Prepared>,
+    open: Option<Box<(KeptRef, Fields)>>,
     /// Whether the response depends on Accept-Encoding.
     pub(crate) is_negotiated: bool,
-    /// The folder, in a state in which no `.br`, `.zst` or `.gz` sibling existed. Its times change
-    /// whenever a name in it is added or removed.
-    folder_without_codings: Option<(CheckedPath, Meta)>,
     /// Used since the hand of the clock last passed.
     pub(crate) is_used: bool,
     /// When its path was last checked for links.
     links_checked: SystemTime,
     /// The arrival number for which the file was last checked.
     pub(crate) checked_for: u64,
+    pub(crate) details: Box<Details>,
+}
+
+/// What only some requests need.
+pub(crate) struct Details {
+    /// Made from the metadata, for conditional requests.
+    pub(crate) validators: Validators,
+    pub(crate) not_modified: Prepared,
+    /// The folder, in a state in which no `.br`, `.zst` or `.gz` sibling existed. Its times change
+    /// whenever a name in it is added or removed.
+    folder_without_codings: Option<(CheckedPath, Meta)>,
+    /// The arrival number for which the folder was last checked.
+    folder_checked_for: u64,
 }
 
 impl CachedFile {
@@ -90,7 +100,7 @@ impl CachedFile {
         } else {
             (
                 Prepared::without_content(Status::OK, &fields, meta.size),
-                Some((open_files.keep(&meta, file)?, fields.clone())),
+                Some(Box::new((open_files.keep(&meta, file)?, fields.clone()))),
             )
         };
         let is_negotiated = fields.get("Vary").is_some();
@@ -101,19 +111,18 @@ impl CachedFile {
             return None;
         }
         NOT_IN_304.iter().for_each(|name| fields.remove(name));
+        let not_modified = Prepared::new(Status::NOT_MODIFIED, &fields, &[]);
         Some(CachedFile {
             file_path,
             index_len: index.len(),
             meta,
-            validators,
-            whole: Arc::new(whole),
+            whole,
             open,
-            not_modified: Arc::new(Prepared::new(Status::NOT_MODIFIED, &fields, &[])),
             is_negotiated,
-            folder_without_codings,
             is_used: false,
             links_checked: now,
             checked_for: 0,
+            details: Box::new(Details { validators, not_modified, folder_without_codings, folder_checked_for: 0 }),
         })
     }
 
@@ -136,15 +145,18 @@ impl CachedFile {
         true
     }
 
-    /// Whether there is still no compressed sibling of the file.
-    pub(crate) fn has_no_coded_sibling(&self, root: &Root) -> bool {
-        self.folder_without_codings.as_ref().is_some_and(|(path, meta)| root.stat(path).as_ref() == Some(meta))
+    /// Whether there is still no compressed sibling of the file, for a request of this arrival number.
+    pub(crate) fn has_no_coded_sibling(&mut self, root: &Root, arrival: u64) -> bool {
+        let Details { folder_without_codings: Some((path, meta)), folder_checked_for, .. } = &mut *self.details else {
+            return false;
+        };
+        std::mem::replace(folder_checked_for, arrival) == arrival || root.stat(path).as_ref() == Some(meta)
     }
 
     /// The response with the whole file. `None`: its descriptor was closed.
     pub(crate) fn whole(&self) -> Option<Answer> {
-        let head = Arc::clone(&self.whole);
-        Some(match &self.open {
+        let head = self.whole.clone();
+        Some(match self.open.as_deref() {
             Some((kept, _)) => Answer::ReadyFile(head, kept.get()?),
             None => Answer::Ready(head),
         })
@@ -156,7 +168,7 @@ impl CachedFile {
         // Range given twice counts as absent. If-Range alone has no effect.
         let Some(value) = request.field("range") else { return self.whole() };
         // A small file has no descriptor to send a range from.
-        let (kept, fields) = self.open.as_ref()?;
+        let (kept, fields) = self.open.as_deref()?;
         let Selected::One(range) = range::select(value, self.meta.size) else { return None };
         let body = Body::File { file: kept.get()?, from: range.from, len: range.len };
         let response = Response::from_parts((Status::PARTIAL_CONTENT, fields.clone(), body));
@@ -165,10 +177,9 @@ impl CachedFile {
 
     /// Bytes of memory, about.
     pub(crate) fn bytes(&self) -> usize {
-        let fields = self.open.as_ref().map_or(0, |(_, fields)| fields.bytes().len());
-        let heads = self.whole.weight() + self.not_modified.weight();
-        // The index has the path once more.
-        heads + fields + 2 * self.file_path.bytes().len() + size_of::<CachedFile>()
+        let fields = self.open.as_ref().map_or(0, |open| open.1.bytes().len());
+        let heads = self.whole.weight() + self.details.not_modified.weight();
+        heads + fields + self.file_path.bytes().len() + size_of::<CachedFile>() + size_of::<Details>()
     }
 }
 

@@ -17,7 +17,7 @@
 //! The checks of a hit, cheapest first:
 //! 1. the request has only fields that are understood here ([`RequestSummary`]);
 //! 2. the file has the same inode, size and times as when the response was made: one `stat`, shared
-//!    by requests that arrived together ([`RequestContext::arrival`]);
+//!    by requests that arrived together ([`RequestContext::arrival`]), as is that of the folder in 4;
 //! 3. once a second: no folder on the way was replaced by a link. The `stat` resolves the path
 //!    without the protection of [`crate::files::root`], so it may only mean "the same inode";
 //! 4. if the client accepts codings: the times of the folder say that no compressed file was added.
@@ -28,7 +28,7 @@ mod cached_file;
 pub(crate) mod open_files;
 
 use std::collections::HashMap;
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
@@ -51,9 +51,11 @@ const MADE: usize = 64;
 
 /// The kept files of one loop.
 pub(crate) struct FileCache {
-    /// The place of each requested path, without its first slash, in `entries`. The hasher has random keys, so a client
-    /// cannot choose paths that collide.
-    index: HashMap<Box<[u8]>, usize>,
+    /// The place of each requested path in `entries`, by its hash. The path itself is compared there, where the check of
+    /// the file needs it too.
+    index: HashMap<u64, usize>,
+    /// Has random keys, so a client cannot choose paths that collide.
+    hasher: RandomState,
     entries: Vec<CachedFile>,
     /// Hashes of paths that were requested and not kept. A newer one overwrites an older one in the
     /// same slot, which only costs the older path one more request.
@@ -71,6 +73,7 @@ impl FileCache {
     pub(crate) fn new(max_bytes: usize, open_files: Arc<OpenFiles>) -> FileCache {
         FileCache {
             index: HashMap::new(),
+            hasher: RandomState::new(),
             entries: Vec::new(),
             requested_once: vec![0; REQUESTED_ONCE],
             checked: CheckedFolders::default(),
@@ -84,13 +87,17 @@ impl FileCache {
     /// The answer to this request, if it is kept and up to date. Otherwise the normal path must
     /// answer.
     pub(crate) fn lookup(&mut self, request: &Request<'_>, root: &Root, context: &RequestContext) -> Option<Answer> {
-        let at = *self.index.get(request.path().strip_prefix(b"/")?)?;
+        let path = request.path().strip_prefix(b"/")?;
+        let at = *self.index.get(&self.hash(path))?;
         // `/d/e/..` is `/d/`, but is redirected there.
         if request.has_other_base() {
             return None;
         }
         let summary = RequestSummary::of(request)?;
         let entry = &mut self.entries[at];
+        if entry.requested_path() != path {
+            return None;
+        }
         // Requests with the same arrival number had all begun to arrive before the file was
         // checked, so they may share that check.
         if entry.checked_for != context.arrival {
@@ -101,7 +108,7 @@ impl FileCache {
             entry.checked_for = context.arrival;
         }
         // A compressed file may have been added beside this one. Then the client should get that.
-        if summary.accepts_codings && entry.is_negotiated && !entry.has_no_coded_sibling(root) {
+        if summary.accepts_codings && entry.is_negotiated && !entry.has_no_coded_sibling(root, context.arrival) {
             self.remove(at);
             return None;
         }
@@ -113,13 +120,13 @@ impl FileCache {
         }
         // The usual condition: exactly the tag of this version. Of the fields that come before it
         // in §13.2.2 none is present, so the others do not matter.
-        if request.field("if-none-match") == Some(entry.validators.tag.bytes()) {
-            return Some(Answer::Ready(Arc::clone(&entry.not_modified)));
+        if request.field("if-none-match") == Some(entry.details.validators.tag.bytes()) {
+            return Some(Answer::Ready(entry.details.not_modified.clone()));
         }
-        match precondition::evaluate(request, Some(&entry.validators)) {
+        match precondition::evaluate(request, Some(&entry.details.validators)) {
             Verdict::Proceed { range_allowed: true } if summary.has_range => entry.range(request),
             Verdict::Proceed { .. } => entry.whole(),
-            Verdict::NotModified => Some(Answer::Ready(Arc::clone(&entry.not_modified))),
+            Verdict::NotModified => Some(Answer::Ready(entry.details.not_modified.clone())),
             // The normal path makes the error page.
             Verdict::Failed => None,
         }
@@ -140,8 +147,7 @@ impl FileCache {
     /// Whether the path was requested before; from now on it was. An entry costs as much as three requests, so a file
     /// that is requested once gets none.
     pub(crate) fn was_requested(&mut self, request: &Request<'_>) -> bool {
-        // The hash has random keys: a client cannot choose paths that push out those of others.
-        let hash = self.index.hasher().hash_one(request.path());
+        let hash = self.hash(request.path());
         let slot = &mut self.requested_once[hash as usize % REQUESTED_ONCE];
         std::mem::replace(slot, hash) == hash
     }
@@ -160,8 +166,9 @@ impl FileCache {
 
     /// Adds an entry, and evicts others until it fits.
     fn insert(&mut self, entry: CachedFile) {
-        // An older entry of this path is out of date.
-        if let Some(&at) = self.index.get(entry.requested_path()) {
+        // An older entry of this path is out of date. Another path of this hash gives way.
+        let hash = self.hash(entry.requested_path());
+        if let Some(&at) = self.index.get(&hash) {
             self.remove(at);
         }
         let bytes = entry.bytes();
@@ -174,7 +181,7 @@ impl FileCache {
             self.evict();
         }
         self.bytes += bytes;
-        self.index.insert(entry.requested_path().into(), self.entries.len());
+        self.index.insert(hash, self.entries.len());
         self.entries.push(entry);
     }
 
@@ -194,12 +201,15 @@ impl FileCache {
     fn remove(&mut self, at: usize) {
         let entry = self.entries.swap_remove(at);
         self.bytes -= entry.bytes();
-        self.index.remove(entry.requested_path());
+        self.index.remove(&self.hash(entry.requested_path()));
         // `swap_remove` has put the last entry here.
-        let moved = self.entries.get(at).map(CachedFile::requested_path);
-        if let Some(place) = moved.and_then(|path| self.index.get_mut(path)) {
-            *place = at;
+        if let Some(moved) = self.entries.get(at) {
+            self.index.insert(self.hash(moved.requested_path()), at);
         }
+    }
+
+    fn hash(&self, path: &[u8]) -> u64 {
+        self.hasher.hash_one(path)
     }
 }
 

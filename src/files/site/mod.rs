@@ -55,6 +55,8 @@ pub struct Site {
     /// Of how many changes of the root this loop knows.
     changes: u64,
     current: Current,
+    /// The arrival number for which the root was last seen to be there.
+    seen_for: u64,
     /// `None` where checking a file may wait for a network, and for a single file.
     pub(crate) cache: Option<FileCache>,
 }
@@ -100,7 +102,7 @@ impl Site {
         let is_local = resolver.root.open_method() == OpenMethod::Cached;
         let has_cache = bytes > 0 && resolver.single.is_none() && is_local;
         let cache = has_cache.then(|| FileCache::new(bytes, Arc::clone(open_files)));
-        Site { followed, changes, current, cache }
+        Site { followed, changes, current, seen_for: 0, cache }
     }
 
     /// The folder, for other parts that read or write in it.
@@ -133,6 +135,13 @@ impl Service for Site {
             });
         }
         if let Some(response) = state.respond(request, context, false, None) {
+            // Robots ask for many missing files: requests that arrived together share this check, as in the cache.
+            if is_missing(&response) && self.seen_for != context.arrival {
+                if resolver.root.is_gone() {
+                    return Answer::Now(disk_error::gone(request, Gone::Missing));
+                }
+                self.seen_for = context.arrival;
+            }
             if let Some(cache) = &mut self.cache {
                 cache.store(request, &response, resolver, context.now);
             }
@@ -152,12 +161,16 @@ impl Service for Site {
         let reading = request.path().ends_with(b"/").then(|| state.readings.join(request.path()));
         let task = Task { device, ..reading.as_ref().map_or(Lane::Open.into(), listing::Reading::task) };
         let job = move || {
+            // A worker may block, so only a lookup that lost every race has no response.
             let response = state.respond(&request, &context, true, reading);
-            if let Some(response) = response.as_ref().filter(|_| is_wanted) {
-                state.made.make(&request, response, &state.resolver, &state.open_files, context.now);
+            let response = response.unwrap_or_else(|| disk_error::response(&request, Errno::AGAIN));
+            if is_missing(&response) && state.resolver.root.is_gone() {
+                return Outcome::Response(disk_error::gone(&request, Gone::Missing));
             }
-            // A worker may block, so only a lookup that lost every race ends here.
-            Outcome::Response(response.unwrap_or_else(|| disk_error::response(&request, Errno::AGAIN)))
+            if is_wanted {
+                state.made.make(&request, &response, &state.resolver, &state.open_files, context.now);
+            }
+            Outcome::Response(response)
         };
         Answer::Blocking(task, Box::new(job))
     }
@@ -304,10 +317,6 @@ impl SiteState {
     /// pages lie on the disk too, so this may block.
     fn failure(&self, request: &Request<'_>, error: Errno, may_block: bool) -> Result<Response, Errno> {
         let status = disk_error::status_of(error);
-        // Under Landlock everything in a removed root is forbidden.
-        if matches!(status, Status::NOT_FOUND | Status::FORBIDDEN) && self.resolver.root.is_gone() {
-            return Ok(disk_error::gone(request, Gone::Missing));
-        }
         let is_browser = accepts_html(request);
         // 404 is the most frequent error, mostly for robots, which get text. So its text is prepared.
         if status == Status::NOT_FOUND
@@ -357,6 +366,11 @@ impl SiteState {
             Err(_) => Ok(None),
         }
     }
+}
+
+/// Whether the reason may be that the root was removed. Under Landlock everything in a removed root is forbidden.
+fn is_missing(response: &Response) -> bool {
+    matches!(response.status(), Status::NOT_FOUND | Status::FORBIDDEN)
 }
 
 /// Whether the client is a browser that navigates: its `Accept` names text/html.

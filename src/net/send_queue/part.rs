@@ -3,10 +3,10 @@
 //! A file goes by `sendfile`, from the page cache into the socket. Where the file system cannot do that, or with
 //! `--no-sendfile`, it is read and sent in pieces of 64 KiB, so that each `send` can be seen with its bytes.
 //!
-//! `sendfile` cannot be told not to wait for the disk. So before a slice is sent its first and last byte are read,
-//! once. If one is not in memory, or the file system cannot tell, a worker reads the slice through. Then it is sent
-//! without asking again: even when memory is so short that pages are dropped at once, each trip to the disk sends
-//! something.
+//! `sendfile` cannot be told not to wait for the disk. So before the slices of a turn are sent their first and last byte
+//! are read, once. If one is not in memory, or the file system cannot tell, a worker reads the slices through. Then they
+//! are sent without asking again: even when memory is so short that pages are dropped at once, each trip to the disk
+//! sends something.
 //!
 //! A file of another machine or program is never read on the loop: it may not be kept in the page cache at all, and a
 //! second read may wait for ever. A worker reads a piece of it into memory, and it is sent from there.
@@ -24,12 +24,14 @@ use std::sync::Arc;
 use rustix::io::{Errno, pread, retry_on_intr};
 use rustix::net::send;
 
-use crate::net::send_queue::{Flushed, Sent, send_flags, unless_full};
+use crate::net::send_queue::{Flushed, SLICES_PER_TURN, Sent, send_flags, unless_full};
 use crate::service::{Bytes, FileSystem, OpenFile};
 
-/// Most bytes of a file handed to the kernel in one call.
-/// Two of them a turn are what one fast reader may send before others come.
+/// Most bytes of a file handed to the kernel in one call. Measured with a file of 100 MiB: 128 KiB to 2 MiB cost the same
+/// within 5 % on loopback.
 const SLICE: u64 = 1024 * 1024;
+/// Bytes for which the page cache is asked at once: those of one turn.
+const LOOK: u64 = SLICES_PER_TURN as u64 * SLICE;
 /// Most bytes of a file read into memory in one call.
 const PIECE: u64 = 64 * 1024;
 /// The kernel reads this much around one page by itself: a slice this short is in memory as a whole if its last byte
@@ -105,16 +107,16 @@ impl SendPart {
         }
     }
 
-    /// Whether it has many slices.
+    /// Whether it needs several turns.
     pub(super) fn is_long(&self) -> bool {
-        matches!(self, SendPart::File(range) if range.len > 2 * SLICE)
+        matches!(self, SendPart::File(range) if range.len > LOOK)
     }
 
     /// The bytes that a worker should read.
     pub(super) fn next_slice(&self) -> Option<ColdSlice> {
         match self {
             SendPart::File(FileRange { file, from, len, .. }) => {
-                Some(ColdSlice { file: Arc::clone(file), from: *from, len: *len.min(&SLICE) })
+                Some(ColdSlice { file: Arc::clone(file), from: *from, len: *len.min(&LOOK) })
             }
             SendPart::Bytes { .. } => None,
         }
@@ -173,8 +175,9 @@ impl FileRange {
         let slice = self.len.min(SLICE);
         if self.from >= self.asked {
             // Counted as asked also if the answer is bad: after a worker has read it the slice is sent in any case.
-            self.asked = self.from + slice;
-            if is_cold(&self.file, self.from, slice, resident) {
+            let look = self.len.min(LOOK);
+            self.asked = self.from + look;
+            if is_cold(&self.file, self.from, look, resident) {
                 return Ok(Some(Flushed::Cold));
             }
         }

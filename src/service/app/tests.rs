@@ -40,7 +40,7 @@ impl Service for Files {
                 device: 0,
                 open: Box::new(|| Err(Response::new(Status::INSUFFICIENT_STORAGE))),
             },
-            b"/ready" => Answer::Ready(Arc::new(Prepared::new(Status::OK, ok().fields(), b"ready"))),
+            b"/ready" => Answer::Ready(Prepared::new(Status::OK, ok().fields(), b"ready")),
             b"/own" => Answer::Now(ok().field("cross-origin-resource-policy", "same-origin")),
             _ => Answer::Now(ok()),
         }
