@@ -18,6 +18,8 @@
 //! One exchange at a time: a pipelined request stays in the caller's input until the response before it has been sent.
 //! So method and version belong to the current exchange.
 
+use std::sync::Arc;
+
 use crate::http::chunked::{Chunk, Decoder};
 use crate::http::head::{Head, Scan};
 use crate::http::response::{connection_line, write_head, write_interim};
@@ -51,7 +53,8 @@ enum Writing {
 /// The state machine of one connection.
 #[derive(Clone, Debug)]
 pub struct Http1 {
-    limits: Limits,
+    /// Shared by the connections of a loop.
+    limits: Arc<Limits>,
     reading: Reading,
     writing: Writing,
     /// Bytes of the current message used so far: positions of faults count from its first byte.
@@ -70,9 +73,13 @@ pub struct Http1 {
 
 impl Http1 {
     /// A connection on which nothing has happened. `limits.head` above [`Limits::HEAD_CEILING`] counts as that ceiling.
-    pub fn new(limits: Limits) -> Http1 {
+    pub fn new(limits: impl Into<Arc<Limits>>) -> Http1 {
+        let mut limits = limits.into();
+        if limits.head > Limits::HEAD_CEILING {
+            Arc::make_mut(&mut limits).head = Limits::HEAD_CEILING;
+        }
         Http1 {
-            limits: Limits { head: limits.head.min(Limits::HEAD_CEILING), ..limits },
+            limits,
             reading: Reading::Head(Scan::default()),
             writing: Writing::Quiet,
             position: 0,
@@ -388,7 +395,7 @@ impl Http1 {
 
     fn next_message(&mut self) {
         // All fields but these two belong to one message.
-        *self = Http1 { persistent: self.persistent, ..Http1::new(self.limits) };
+        *self = Http1 { persistent: self.persistent, ..Http1::new(Arc::clone(&self.limits)) };
     }
 }
 

@@ -44,60 +44,43 @@ const VALUE: usize = 1024;
 /// from stopping.
 pub(crate) const LAST_LINES: Duration = Duration::from_secs(1);
 
+/// Entries kept for the next requests, each with at most four times [`VALUE`] bytes.
+const SPARE_ENTRIES: usize = 64;
+
 /// What the log says of a request, kept until its response is sent.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct LogEntry {
     /// When the head was complete.
     began: SystemTime,
-    /// The request line, Referer and User-Agent, one after the other, in one buffer of the loop.
+    /// The request line, Referer and User-Agent, one after the other.
     bytes: Vec<u8>,
     /// Where the line ends, and where the two values do, if there are any.
     line: usize,
     referer: Option<usize>,
     agent: Option<usize>,
+    /// A note: the name of a fault, or why the response broke off.
+    pub(crate) note: Option<String>,
 }
 
 impl LogEntry {
-    /// The entry of a request. `buffer` is empty; it is lent, so a logged request allocates nothing.
-    pub(crate) fn of_request(request: &Request<'_>, began: SystemTime, buffer: Vec<u8>) -> LogEntry {
-        let end = request.bytes().iter().position(|&b| b == b'\r').unwrap_or(0);
-        LogEntry::new(&request.bytes()[..end], request.field("referer"), request.field("user-agent"), began, buffer)
+    fn new() -> LogEntry {
+        LogEntry { began: UNIX_EPOCH, bytes: Vec::new(), line: 0, referer: None, agent: None, note: None }
     }
 
-    /// The entry of bytes that are no valid request: their first line, and the two fields if they are there.
-    pub(crate) fn of_refused(head: &[u8], began: SystemTime, buffer: Vec<u8>) -> LogEntry {
-        // An empty line before the request line was skipped.
-        let head = head.strip_prefix(b"\r\n").unwrap_or(head);
-        let end = head.iter().position(|&b| matches!(b, b'\r' | b'\n')).unwrap_or(head.len());
-        // Lines after the fault count too: they decide nothing here, and they tell which program sends such requests.
-        let field = |name| field::find(head, name).next().map(|line| line.value);
-        LogEntry::new(&head[..end], field("referer"), field("user-agent"), began, buffer)
-    }
-
-    fn new(
-        line: &[u8],
-        referer: Option<&[u8]>,
-        agent: Option<&[u8]>,
-        began: SystemTime,
-        mut bytes: Vec<u8>,
-    ) -> LogEntry {
+    fn fill(&mut self, line: &[u8], referer: Option<&[u8]>, agent: Option<&[u8]>, began: SystemTime) {
+        self.bytes.clear();
         let mut keep = |value: &[u8], address: fn(&[u8]) -> Range<usize>| {
-            let from = bytes.len();
-            bytes.extend_from_slice(value);
+            let from = self.bytes.len();
+            self.bytes.extend_from_slice(value);
             // Before the value is cut: of a secret that is cut, the rest would not be recognised.
-            redact_address(&mut bytes[from..][address(value)]);
-            bytes.truncate(from + VALUE);
-            bytes.len()
+            redact_address(&mut self.bytes[from..][address(value)]);
+            self.bytes.truncate(from + VALUE);
+            self.bytes.len()
         };
-        let line = keep(line, target);
-        let referer = referer.map(|value| keep(value, |value| 0..value.len()));
-        let agent = agent.map(|value| keep(value, |_| 0..0));
-        LogEntry { began, bytes, line, referer, agent }
-    }
-
-    /// The buffer, to be given back.
-    pub(crate) fn into_buffer(self) -> Vec<u8> {
-        self.bytes
+        self.line = keep(line, target);
+        self.referer = referer.map(|value| keep(value, |value| 0..value.len()));
+        self.agent = agent.map(|value| keep(value, |_| 0..0));
+        (self.began, self.note) = (began, None);
     }
 
     fn line(&self) -> &[u8] {
@@ -122,15 +105,13 @@ fn target(line: &[u8]) -> Range<usize> {
 
 /// How a request was answered.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct LoggedResponse<'a> {
+pub(crate) struct LoggedResponse {
     pub(crate) peer: SocketAddr,
     pub(crate) status: Status,
     /// Bytes of content that were sent.
     pub(crate) bytes: u64,
     /// When the response was sent.
     pub(crate) ended: SystemTime,
-    /// A note: the name of a fault, or why the response broke off.
-    pub(crate) note: Option<&'a str>,
 }
 
 /// One loop's end of the log.
@@ -143,19 +124,52 @@ pub(crate) struct AccessLog {
     queue: Option<LogQueue>,
     /// The date of the last line: the next line is nearly always of the same second.
     date: HttpDate,
+    /// Entries that are not in use. They are lent to requests, so that a logged request allocates nothing, and an idle
+    /// connection owns none.
+    #[expect(clippy::vec_box, reason = "lent and given back as a box, without a copy")]
+    spare: Vec<Box<LogEntry>>,
 }
 
 impl AccessLog {
     fn new(format: LogFormat, queue: Option<LogQueue>) -> AccessLog {
-        AccessLog { format, batch: Vec::new(), queue, date: HttpDate::from_second(0) }
+        AccessLog { format, batch: Vec::new(), queue, date: HttpDate::from_second(0), spare: Vec::new() }
     }
 
-    /// Whether entries are wanted.
-    pub(crate) fn is_on(&self) -> bool {
-        self.format != LogFormat::Off
+    /// The entry of a request; `None` without a log.
+    pub(crate) fn entry_of_request(&mut self, request: &Request<'_>, began: SystemTime) -> Option<Box<LogEntry>> {
+        let mut entry = self.lend()?;
+        let end = request.bytes().iter().position(|&b| b == b'\r').unwrap_or(0);
+        entry.fill(&request.bytes()[..end], request.field("referer"), request.field("user-agent"), began);
+        Some(entry)
     }
 
-    pub(crate) fn write(&mut self, entry: &LogEntry, response: &LoggedResponse<'_>) {
+    /// The entry of bytes that are no valid request: their first line, and the two fields if they are there.
+    pub(crate) fn entry_of_refused(&mut self, head: &[u8], began: SystemTime) -> Option<Box<LogEntry>> {
+        let mut entry = self.lend()?;
+        // An empty line before the request line was skipped.
+        let head = head.strip_prefix(b"\r\n").unwrap_or(head);
+        let end = head.iter().position(|&b| matches!(b, b'\r' | b'\n')).unwrap_or(head.len());
+        // Lines after the fault count too: they decide nothing here, and they tell which program sends such requests.
+        let field = |name| field::find(head, name).next().map(|line| line.value);
+        entry.fill(&head[..end], field("referer"), field("user-agent"), began);
+        Some(entry)
+    }
+
+    fn lend(&mut self) -> Option<Box<LogEntry>> {
+        let spare = || self.spare.pop().unwrap_or_else(|| Box::new(LogEntry::new()));
+        (self.format != LogFormat::Off).then(spare)
+    }
+
+    /// Writes the line of an entry.
+    pub(crate) fn write(&mut self, entry: Box<LogEntry>, response: &LoggedResponse) {
+        self.add_line(&entry, response);
+        // One that grew for a long line is dropped.
+        if self.spare.len() < SPARE_ENTRIES && entry.bytes.capacity() <= 4 * VALUE {
+            self.spare.push(entry);
+        }
+    }
+
+    fn add_line(&mut self, entry: &LogEntry, response: &LoggedResponse) {
         let out = &mut self.batch;
         match self.format {
             LogFormat::Off => return,
@@ -210,7 +224,7 @@ pub(crate) fn start(format: LogFormat, to_stderr: bool) -> io::Result<(AccessLog
 }
 
 /// `12:00:01 192.0.2.1 GET /a.txt 200 21 B 0.4 ms`
-fn push_short(out: &mut Vec<u8>, entry: &LogEntry, response: &LoggedResponse<'_>) {
+fn push_short(out: &mut Vec<u8>, entry: &LogEntry, response: &LoggedResponse) {
     out.extend_from_slice(&HttpDate::new(response.ended).bytes()[17..25]);
     out.push(b' ');
     push_address(out, response.peer);
@@ -221,14 +235,14 @@ fn push_short(out: &mut Vec<u8>, entry: &LogEntry, response: &LoggedResponse<'_>
     let micros = since(entry.began, response.ended).as_micros();
     let (status, bytes) = (response.status.code(), response.bytes);
     out.extend_from_slice(format!(" {status} {bytes} B {}.{} ms", micros / 1000, micros / 100 % 10).as_bytes());
-    if let Some(note) = response.note {
+    if let Some(note) = &entry.note {
         out.push(b' ');
         push_log_value(out, note.as_bytes());
     }
 }
 
 /// `192.0.2.1 - - [21/Nov/2026:12:00:01 +0000] "GET /a.txt HTTP/1.1" 200 21`
-fn push_common(out: &mut Vec<u8>, entry: &LogEntry, response: &LoggedResponse<'_>, date: &mut HttpDate) {
+fn push_common(out: &mut Vec<u8>, entry: &LogEntry, response: &LoggedResponse, date: &mut HttpDate) {
     push_address(out, response.peer);
     out.extend_from_slice(b" - - [");
     let second = since(UNIX_EPOCH, entry.began).as_secs();
@@ -282,7 +296,7 @@ struct JsonLine<'a> {
     note: Option<String>,
 }
 
-fn push_json(out: &mut Vec<u8>, entry: &LogEntry, response: &LoggedResponse<'_>) {
+fn push_json(out: &mut Vec<u8>, entry: &LogEntry, response: &LoggedResponse) {
     let safe = |bytes: &[u8]| {
         let mut text = Vec::new();
         for &byte in bytes {
@@ -300,7 +314,7 @@ fn push_json(out: &mut Vec<u8>, entry: &LogEntry, response: &LoggedResponse<'_>)
         milliseconds: since(entry.began, response.ended).as_micros() as f64 / 1e3,
         referer: entry.referer().map(safe),
         user_agent: entry.agent().map(safe),
-        note: response.note.map(|note| safe(note.as_bytes())),
+        note: entry.note.as_deref().map(|note| safe(note.as_bytes())),
     };
     // Strings and numbers can always be written.
     let _ = serde_json::to_writer(&mut *out, &line);
@@ -332,11 +346,12 @@ mod tests {
     fn line(format: LogFormat, request_line: &[u8]) -> String {
         let mut access_log = AccessLog::new(format, None);
         let began = UNIX_EPOCH + Duration::from_millis(784_111_777_000);
-        let entry = LogEntry::new(request_line, None, Some(b"\x1b[2Jevil\r\nforged \xff\""), began, Vec::new());
+        let mut entry = Box::new(LogEntry::new());
+        entry.fill(request_line, None, Some(b"\x1b[2Jevil\r\nforged \xff\""), began);
+        entry.note = Some("Why\u{202e}".into());
         let peer = "192.0.2.1:5".parse().unwrap();
         let ended = began + Duration::from_micros(1_450);
-        access_log
-            .write(&entry, &LoggedResponse { peer, status: Status::OK, bytes: 21, ended, note: Some("Why\u{202e}") });
+        access_log.write(entry, &LoggedResponse { peer, status: Status::OK, bytes: 21, ended });
         String::from_utf8(access_log.batch).unwrap()
     }
 
@@ -358,16 +373,14 @@ mod tests {
     #[test]
     fn the_values_of_an_entry_stay_apart_and_short() {
         let long = [b'a'; 2 * VALUE];
-        let mut buffer = Vec::new();
+        let mut entry = LogEntry::new();
         for (referer, agent) in
             [(None, None), (Some(&b"r"[..]), None), (None, Some(&b"a"[..])), (Some(b""), Some(b"a"))]
         {
-            let entry = LogEntry::new(b"GET / HTTP/1.1", referer, agent, UNIX_EPOCH, buffer);
+            entry.fill(b"GET / HTTP/1.1", referer, agent, UNIX_EPOCH);
             assert_eq!((entry.line(), entry.referer(), entry.agent()), (&b"GET / HTTP/1.1"[..], referer, agent));
-            buffer = entry.into_buffer();
-            buffer.clear();
         }
-        let entry = LogEntry::new(&long, Some(&long), Some(&long), UNIX_EPOCH, buffer);
+        entry.fill(&long, Some(&long), Some(&long), UNIX_EPOCH);
         for value in [Some(entry.line()), entry.referer(), entry.agent()] {
             assert_eq!(value, Some(&long[..VALUE]));
         }

@@ -60,9 +60,9 @@ impl ConnectionId {
     }
 }
 
-/// All connections of a loop. They are boxed, so that the map grows cheaply.
+/// All connections of a loop.
 pub(crate) struct Connections<T> {
-    map: SlotMap<ConnectionId, Box<T>>,
+    map: SlotMap<ConnectionId, T>,
     /// For each slot, the key that was given out last: a token is compared with it, and searches walk over it.
     keys: Vec<ConnectionId>,
     /// The slot where the next search for an idle connection begins.
@@ -78,7 +78,7 @@ impl<T> Default for Connections<T> {
 impl<T> Connections<T> {
     /// Adds the connection that `new` makes of its key.
     pub(crate) fn insert(&mut self, new: impl FnOnce(ConnectionId) -> T) -> ConnectionId {
-        let id = self.map.insert_with_key(|id| Box::new(new(id)));
+        let id = self.map.insert_with_key(new);
         // A new slot is always the next one, so the list grows by one at most.
         let index = id.index() as usize;
         if index >= self.keys.len() {
@@ -90,7 +90,7 @@ impl<T> Connections<T> {
 
     /// The connection with this key, unless it is closed.
     pub(crate) fn get(&mut self, id: ConnectionId) -> Option<&mut T> {
-        self.map.get_mut(id).map(Box::as_mut)
+        self.map.get_mut(id)
     }
 
     /// The key that belongs to a token of [`ConnectionId::token`]. `None` for one of the small numbers, and for the
@@ -107,7 +107,7 @@ impl<T> Connections<T> {
     }
 
     /// Takes a connection out; its key finds nothing from now on.
-    pub(crate) fn remove(&mut self, id: ConnectionId) -> Option<Box<T>> {
+    pub(crate) fn remove(&mut self, id: ConnectionId) -> Option<T> {
         self.map.remove(id)
     }
 
@@ -135,7 +135,7 @@ impl<T> Connections<T> {
             // Each search goes on where the last one ended, so that in time every connection is looked at.
             self.cursor = (self.cursor + 1) % self.keys.len();
             let id = self.keys[self.cursor];
-            let Some(since) = self.map.get(id).and_then(|connection| idle_since(connection)) else { continue };
+            let Some(since) = self.map.get(id).and_then(&idle_since) else { continue };
             if longest.is_none_or(|(earliest, _)| since < earliest) {
                 longest = Some((since, id));
             }
@@ -158,7 +158,7 @@ mod tests {
         let mut connections = Connections::default();
         let first = connections.insert(|_| "first");
         let tokens = LAYOUTS.map(|layout| layout.pack(first));
-        assert_eq!(connections.remove(first).as_deref(), Some(&"first"));
+        assert_eq!(connections.remove(first), Some("first"));
         for successor in 0..100 {
             let next = connections.insert(|_| "next");
             assert_eq!(first.index(), next.index(), "the slot is used again");

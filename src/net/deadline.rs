@@ -112,24 +112,15 @@ pub(crate) struct Deadline {
     at: Option<Instant>,
     /// Bytes that moved since the window began.
     moved: u64,
-    /// The earlier looks at a reader, since the rate was last checked.
-    earlier: Looks,
+    /// The looks at a reader that count for the rate, since that was last checked, and the bytes taken meanwhile.
+    looks: u32,
+    looked_bytes: u64,
     /// Since when a reader has taken nothing, as far as is known.
     silent_since: Instant,
-    /// Bytes sent in the whole connection, as the kernel took them, and how many of them the client's TCP had
-    /// acknowledged when the kernel was last asked.
-    sent: u64,
-    acknowledged: u64,
+    /// Bytes that the client's TCP had not acknowledged when the kernel was last asked, and those sent since.
+    unacknowledged: u64,
     /// A request has come since the phase was entered, so entering the same phase again starts a new clock.
     renewed: bool,
-}
-
-/// Looks at a reader that count for the rate.
-#[derive(Clone, Copy, Debug, Default)]
-struct Looks {
-    count: u32,
-    /// Bytes taken meanwhile.
-    bytes: u64,
 }
 
 impl Deadline {
@@ -141,10 +132,10 @@ impl Deadline {
             phase: Phase::Idle,
             at: Some(now + idle),
             moved: 0,
-            earlier: Looks::default(),
+            looks: 0,
+            looked_bytes: 0,
             silent_since: now,
-            sent: 0,
-            acknowledged: 0,
+            unacknowledged: 0,
             renewed: false,
         }
     }
@@ -177,8 +168,8 @@ impl Deadline {
             return;
         }
         // These two count for the whole connection, across its phases.
-        let (sent, acknowledged) = (self.sent, self.acknowledged);
-        *self = Deadline { phase, sent, acknowledged, ..Deadline::new(now, timeouts, scarce) };
+        let unacknowledged = self.unacknowledged;
+        *self = Deadline { phase, unacknowledged, ..Deadline::new(now, timeouts, scarce) };
         // Each phase has its own clock: absolute ones for what needs one round trip, windows for what may be long.
         self.at = match phase {
             Phase::Idle => self.at,
@@ -198,7 +189,7 @@ impl Deadline {
     /// Bytes of a response went into the kernel.
     pub(crate) fn sent(&mut self, bytes: u64) {
         self.moved += bytes;
-        self.sent += bytes;
+        self.unacknowledged += bytes;
     }
 
     /// Whether a reader was sent much since the last look, and fast ([`FAST`]).
@@ -253,8 +244,8 @@ impl Deadline {
         // What the socket takes comes in large steps, and its buffer takes much before the client takes anything.
         // What the client acknowledges is what it has room for. If TCP cannot be asked, the socket must do.
         let Some(queued) = queued else { return self.moved };
-        let acknowledged = self.sent.saturating_sub(queued.into());
-        acknowledged.saturating_sub(std::mem::replace(&mut self.acknowledged, acknowledged))
+        let before = std::mem::replace(&mut self.unacknowledged, queued.into());
+        before.saturating_sub(queued.into())
     }
 
     /// Whether a reader has not paused for longer than `send`.
@@ -274,12 +265,13 @@ impl Deadline {
         if taken == 0 && !scarce {
             return true;
         }
-        self.earlier.count += 1;
-        self.earlier.bytes += taken;
-        if self.earlier.count < CHECKED {
+        self.looks += 1;
+        self.looked_bytes += taken;
+        if self.looks < CHECKED {
             return true;
         }
-        std::mem::take(&mut self.earlier).bytes >= least.saturating_mul(CHECKED.into())
+        self.looks = 0;
+        std::mem::take(&mut self.looked_bytes) >= least.saturating_mul(CHECKED.into())
     }
 }
 

@@ -78,7 +78,7 @@ pub(crate) struct Connection {
     output: Output,
     work: Work,
     /// Set with the first job of a request.
-    job_limit: Option<JobLimit>,
+    job_limit: Option<Box<JobLimit>>,
     next_turn: NextTurn,
     /// Set once, when the response being sent is known to be the last one, and never taken back.
     ending: Option<Ending>,
@@ -114,7 +114,7 @@ impl Connection {
             number,
             peer,
             local,
-            http: Http1::new(cx.settings.limits),
+            http: Http1::new(Arc::clone(&cx.limits)),
             send_queue: SendQueue::default(),
             body: RequestBody::None,
             exchange: Exchange::default(),

@@ -34,8 +34,8 @@ use crate::service::{Answer, Lane, OpenFile, Outcome, RequestContext, Response, 
 /// The request being answered: what the log and the end of the response need of it.
 #[derive(Debug, Default)]
 pub(super) struct Exchange {
-    /// `None` when no log is written.
-    entry: Option<LogEntry>,
+    /// Lent by the log; `None` when no log is written.
+    entry: Option<Box<LogEntry>>,
     /// The status, once the response has begun.
     pub(super) status: Option<Status>,
     /// Bytes that are sent before the content of this response: its head, and what is still gathered of the
@@ -43,8 +43,6 @@ pub(super) struct Exchange {
     pub(super) head: u64,
     /// Bytes sent since the response began, those of `head` included.
     pub(super) sent: u64,
-    /// For the log alone: the client does not see it.
-    note: Option<String>,
     /// What is added to the response when it is sent.
     pub(super) additions: Additions,
     /// Why the connection will end after this response, if it will.
@@ -76,10 +74,8 @@ impl Connection {
         self.deadline.renew();
         self.exchange.reason = None;
         self.body = RequestBody::None;
-        if cx.access_log.is_on() {
-            // Taken now, because the request is borrowed from the receive buffer.
-            self.exchange.entry = Some(LogEntry::of_request(&request, cx.wall, cx.spare_buffers.lend()));
-        }
+        // Taken now, because the request is borrowed from the receive buffer.
+        self.exchange.entry = cx.access_log.entry_of_request(&request, cx.wall);
         self.ask(request, framing, arrival, cx);
     }
 
@@ -195,8 +191,8 @@ impl Connection {
             return;
         }
         // There is an entry already if the head was valid and only the content is broken.
-        if self.exchange.entry.is_none() && cx.access_log.is_on() {
-            self.exchange.entry = Some(LogEntry::of_refused(head, cx.wall, cx.spare_buffers.lend()));
+        if self.exchange.entry.is_none() {
+            self.exchange.entry = cx.access_log.entry_of_refused(head, cx.wall);
         }
         if error.fault == Fault::TlsHandshake {
             log::warn!("{}: {}", self.peer, reason.explain());
@@ -218,7 +214,7 @@ impl Connection {
         if response.closes() || cx.draining {
             self.http.forbid_persistence();
         }
-        self.keep_note(&response, cx);
+        self.keep_note(&response);
         // Nothing may change the status or the length after this.
         let response = cx.app.finish(response, &self.exchange.additions);
         if response.is_scripted() {
@@ -293,14 +289,14 @@ impl Connection {
     }
 
     /// The note of a response is for the log; an error of the server is also logged as one.
-    fn keep_note(&mut self, response: &Response, cx: &mut LoopContext) {
+    fn keep_note(&mut self, response: &Response) {
         let Some(note) = response.note() else { return };
         // The client gets a plain page without the cause, which the operator needs.
         if response.status().code() >= 500 {
             log::error!("{}: {}: {note}", self.peer, response.status());
         }
-        if cx.access_log.is_on() {
-            self.exchange.note = Some(note.to_string());
+        if let Some(entry) = &mut self.exchange.entry {
+            entry.note = Some(note.to_string());
         }
     }
 
@@ -329,22 +325,20 @@ impl Connection {
 
     /// Writes the line of the log.
     fn log(&mut self, bytes: u64, cx: &mut LoopContext) {
-        let Exchange { entry, status, note, .. } = &mut self.exchange;
+        let Exchange { entry, status, .. } = &mut self.exchange;
         // Taken, not copied: the next request of the connection must not find them.
-        let (entry, status, note) = (entry.take(), status.take(), note.take());
+        let (entry, status) = (entry.take(), status.take());
         if let (Some(entry), Some(status)) = (entry, status) {
-            let response = LoggedResponse { peer: self.peer, status, bytes, ended: cx.wall, note: note.as_deref() };
-            cx.access_log.write(&entry, &response);
-            cx.spare_buffers.give_back(entry.into_buffer());
+            cx.access_log.write(entry, &LoggedResponse { peer: self.peer, status, bytes, ended: cx.wall });
         }
     }
 
     /// The connection ends before the response is sent: writes the line of the log, if a request has begun.
     pub(super) fn log_end(&mut self, reason: CloseReason, cx: &mut LoopContext) {
-        if self.exchange.entry.is_some() {
+        if let Some(entry) = &mut self.exchange.entry {
+            entry.note = Some(reason.sentence().into_owned());
             // No status was sent: 499, as nginx writes for a client that left.
             self.exchange.status = self.exchange.status.or(Status::new(499));
-            self.exchange.note = Some(reason.sentence().into_owned());
             self.log(self.exchange.content_sent(), cx);
         }
     }

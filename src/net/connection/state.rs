@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use crate::http::HttpDate;
+use crate::http::{HttpDate, Limits};
 use crate::net::send_queue::{Resident, SpareBuffers};
 use crate::net::upload_memory::UploadMemory;
 use crate::net::{CloseReason, Report, Settings, access_log::AccessLog, tap::Tap, tcp_info::SocketDiag, workers::Jobs};
@@ -172,6 +172,8 @@ impl Arrivals {
 pub(crate) struct LoopContext {
     /// The same for all loops, and never changed while the server runs.
     pub(crate) settings: Arc<Settings>,
+    /// Those of the settings, for the parsers of this loop.
+    pub(crate) limits: Arc<Limits>,
     /// Read once per turn of the loop.
     pub(crate) now: Instant,
     /// The same moment as a date.
@@ -184,7 +186,7 @@ pub(crate) struct LoopContext {
     pub(crate) jobs: Jobs,
     /// The memory for blocks of uploads, of all loops.
     pub(crate) upload_memory: Arc<UploadMemory>,
-    /// Lent to send queues and log entries. An idle connection has none of them.
+    /// Lent to send queues. An idle connection has none of them.
     pub(crate) spare_buffers: SpareBuffers,
     /// Where bytes are received.
     /// 64 KiB for one `recv`. Taken out while bytes are parsed, and put back before the next connection's turn.

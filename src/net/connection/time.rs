@@ -48,7 +48,7 @@ impl Connection {
         let task = task.into();
         let ticket = self.submit(task, job, cx);
         let until = cx.now + cx.settings.timeouts.job;
-        self.job_limit = Some(JobLimit { ticket, until, while_running: task.lane.is_limited() });
+        self.job_limit = Some(Box::new(JobLimit { ticket, until, while_running: task.lane.is_limited() }));
     }
 
     /// The connection is closed: no client waits for a job that has not begun.
@@ -63,7 +63,7 @@ impl Connection {
     pub(crate) fn wake_at(&self) -> Option<Instant> {
         // During a pause the response is owed, and that phase has no deadline.
         let at = self.pause_end().or(self.deadline.at());
-        match self.job_limit {
+        match &self.job_limit {
             None => at,
             Some(limit) => Some(at.map_or(limit.until, |at| at.min(limit.until))),
         }
@@ -81,7 +81,7 @@ impl Connection {
         if self.pause_end().is_some_and(|until| until <= cx.now) {
             return self.turn(cx);
         }
-        if let Some(limit) = self.job_limit.filter(|limit| limit.until <= cx.now) {
+        if let Some(&limit) = self.job_limit.as_deref().filter(|limit| limit.until <= cx.now) {
             return self.job_is_late(limit, cx);
         }
         self.unsent_limit.lower_unless(self.deadline.is_fast(cx.now, &cx.settings.timeouts), &self.socket);

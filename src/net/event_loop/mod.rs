@@ -120,6 +120,7 @@ impl EventLoop {
         let (now, wall) = (Instant::now(), SystemTime::now());
         let context = LoopContext {
             settings: server.settings.clone(),
+            limits: Arc::new(server.settings.limits),
             now,
             wall,
             date: HttpDate::new(wall),

@@ -48,8 +48,7 @@ const SLICES_PER_TURN: usize = 2;
 /// None is larger than twice [`GATHER`], so a loop keeps at most 8 MiB in them.
 const SPARE_BUFFERS: usize = 64;
 
-/// Buffers that are not in use. The loop lends them to send queues and to entries of the log, so that an idle
-/// connection owns none.
+/// Buffers that are not in use. The loop lends them to send queues, so that an idle connection owns none.
 #[derive(Debug, Default)]
 pub(crate) struct SpareBuffers(Vec<Vec<u8>>);
 
