@@ -49,9 +49,9 @@ const LOOKS: u32 = 4;
 pub const SEND_WHEN_SCARCE: Duration = Duration::from_secs(40);
 /// How long a client may take to close after the last response. It reads that within a round trip or not at all.
 pub const LINGER: Duration = Duration::from_secs(2);
-/// A reader is fast when it has taken this many bytes, at this many bytes a second. A slower one needs few turns as it
-/// is.
-const FAST: (u64, u64) = (4 * 1024 * 1024, 16 * 1024 * 1024);
+/// A reader is fast when it has taken this many bytes, at this many bytes a second. Then more may wait in the kernel for
+/// it, as much as it takes in a second. A slower one needs few turns as it is.
+const FAST: (u64, u64) = (4 * 1024 * 1024, 2 * 1024 * 1024);
 /// The idle time while few further connections are allowed. The idle time of [`Timeouts`] counts if it is shorter.
 pub const IDLE_WHEN_SCARCE: Duration = Duration::from_secs(5);
 

@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
-use crate::http::{Event, Http1, Limits, Request};
+use crate::http::{Event, Http1, Limits, Request, Status};
 use crate::service::answer::RequestContext;
-use crate::service::{App, Response};
+use crate::service::{Answer, App, Response, Service};
 
 /// The rounds of a long loop: `few` by default, `all` where the variable `BAREWIRE_ROUNDS` is `all`.
 pub(crate) fn rounds(few: usize, all: usize) -> usize {
@@ -43,6 +43,21 @@ pub(crate) fn sent(app: &App, request: &Request<'_>, context: &RequestContext, r
     let text = String::from_utf8(lines).unwrap();
     let lines = text.lines().filter_map(|line| line.split_once(": "));
     lines.fold(Response::new(status).with_body(body), |response, (name, value)| response.field(name, value))
+}
+
+/// The same by an app with the default settings.
+pub(crate) fn sent_by_default(request: &Request<'_>, response: Response) -> Response {
+    struct Unused;
+    impl Service for Unused {
+        fn answer(&mut self, _: &Request<'_>, _: &RequestContext) -> Answer {
+            Response::new(Status::NOT_FOUND).into()
+        }
+
+        fn fork(&self) -> Box<dyn Service> {
+            Box::new(Unused)
+        }
+    }
+    sent(&App::from(Unused), request, &context("127.0.0.1", 0), response)
 }
 
 /// How much bcrypt was computed, since durations prove nothing.

@@ -4,8 +4,12 @@
 //! load PORT CONNECTIONS SECONDS MODE STATUS [RESPONSES] < requests
 //! RESPONSES: that many are enough, if they come within SECONDS
 //! MODE: a number (requests in flight on each connection), `close` (a connection per request),
+//!       `rate=N` (N requests a second in all, whether the earlier ones are answered or not),
 //!       or `hold` (one request on each connection, a report, then silence until the time is over)
 //! ```
+//!
+//! With a rate, the time of a response counts from the moment at which its request was due. So a server that stops for
+//! a moment is charged for every request that had to wait meanwhile.
 //!
 //! The requests come on standard input, one after the other, without content; each connection begins with another one.
 //! One JSON object goes to standard output.
@@ -15,6 +19,7 @@
 //! idle, so the figure to trust is the server's processor time per response. Responses per second only say that both
 //! were busy.
 
+use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
 use std::time::{Duration, Instant};
@@ -32,13 +37,16 @@ const LAST_CHUNK: &[u8] = b"\r\n0\r\n\r\n";
 const UNTOLD: usize = usize::MAX;
 /// Room for one read.
 const ROOM: usize = 1 << 20;
+/// The longest pause between two looks at the sockets, with a rate.
+const SHORT: Duration = Duration::from_micros(20);
 /// Source addresses 127.0.1.1 and on: ports in TIME_WAIT are kept for each of them.
 const SOURCES: u32 = 200;
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq)]
 enum Mode {
     Flight(usize),
     Close,
+    Rate(f64),
     Hold,
 }
 
@@ -77,6 +85,9 @@ struct Load {
     tally: Tally,
     opened: u32,
     enough: u64,
+    /// With a rate: connections without a request, and when the next request is due.
+    idle: VecDeque<usize>,
+    due: Instant,
 }
 
 impl Load {
@@ -147,7 +158,7 @@ impl Load {
             if self.tally.responses > before && peer.owed == 0 {
                 match self.mode {
                     Mode::Close => return Ok(true),
-                    Mode::Hold => return Ok(false),
+                    Mode::Hold | Mode::Rate(_) => return Ok(false),
                     Mode::Flight(_) => self.send(peer)?,
                 }
             }
@@ -221,10 +232,26 @@ impl Load {
     }
 
     fn turn(&mut self, peer: &mut Peer, writable: bool) -> io::Result<bool> {
-        if writable && (peer.owed > 0 || self.mode != Mode::Hold || peer.sent == 0) {
+        let begins = match self.mode {
+            Mode::Hold => peer.sent == 0,
+            Mode::Rate(_) => false,
+            Mode::Flight(_) | Mode::Close => true,
+        };
+        if writable && (peer.owed > 0 || begins) {
             self.send(peer)?;
         }
         self.receive(peer)
+    }
+
+    /// Sends the requests that are due, as far as there are connections for them. Returns when the next one is due.
+    fn send_due(&mut self, peers: &mut [Peer], rate: f64) -> io::Result<Instant> {
+        while self.due <= Instant::now() {
+            let Some(token) = self.idle.pop_front() else { break };
+            self.send(&mut peers[token])?;
+            peers[token].began = self.due;
+            self.due += Duration::from_secs_f64(1.0 / rate);
+        }
+        Ok(self.due)
     }
 }
 
@@ -245,7 +272,7 @@ fn content_length(head: &[u8]) -> io::Result<usize> {
 fn main() -> io::Result<()> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     let [port, connections, seconds, mode, status, rest @ ..] = &arguments[..] else {
-        eprintln!("load PORT CONNECTIONS SECONDS DEPTH|close|hold STATUS [RESPONSES] < requests");
+        eprintln!("load PORT CONNECTIONS SECONDS DEPTH|close|rate=N|hold STATUS [RESPONSES] < requests");
         return Ok(());
     };
     let wrong = |_| io::Error::from(io::ErrorKind::InvalidInput);
@@ -253,7 +280,10 @@ fn main() -> io::Result<()> {
     let mode = match mode.as_str() {
         "close" => Mode::Close,
         "hold" => Mode::Hold,
-        depth => Mode::Flight(depth.parse().map_err(wrong)?),
+        other => match other.strip_prefix("rate=") {
+            Some(rate) => Mode::Rate(rate.parse().map_err(|_| io::ErrorKind::InvalidInput)?),
+            None => Mode::Flight(other.parse().map_err(wrong)?),
+        },
     };
     let enough = match (mode, rest.first()) {
         (Mode::Hold, _) => connections as u64,
@@ -274,7 +304,8 @@ fn main() -> io::Result<()> {
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })?;
     let (poll, room) = (Poll::new()?, vec![0; ROOM]);
     let port = port.parse().map_err(wrong)?;
-    let mut load = Load { poll, port, mode, status, batches, depth, room, tally: Tally::default(), opened: 0, enough };
+    let (tally, idle, due) = (Tally::default(), VecDeque::new(), Instant::now());
+    let mut load = Load { poll, port, mode, status, batches, depth, room, tally, opened: 0, enough, idle, due };
     let seconds = seconds.parse::<f64>().map_err(|_| io::ErrorKind::InvalidInput)?;
     run(&mut load, connections, Duration::from_secs_f64(seconds))
 }
@@ -287,11 +318,28 @@ fn run(load: &mut Load, connections: usize, span: Duration) -> io::Result<()> {
     }
     let mut events = Events::with_capacity(1024);
     let began = Instant::now();
+    load.due = began;
     while began.elapsed() < span && load.tally.responses < load.enough {
-        load.poll.poll(&mut events, Some(Duration::from_millis(20)))?;
+        let timeout = match load.mode {
+            Mode::Rate(rate) => {
+                let due = load.send_due(&mut peers, rate)?;
+                // The poller counts in milliseconds, which is too coarse.
+                std::thread::sleep(due.saturating_duration_since(Instant::now()).min(SHORT));
+                Duration::ZERO
+            }
+            _ => Duration::from_millis(20),
+        };
+        load.poll.poll(&mut events, Some(timeout))?;
         for event in &events {
             let token = event.token().0;
-            let again = match load.turn(&mut peers[token], event.is_writable()) {
+            let was_idle = peers[token].owed == 0 && peers[token].sent > 0;
+            let turned = load.turn(&mut peers[token], event.is_writable());
+            if matches!(load.mode, Mode::Rate(_)) && !was_idle && peers[token].owed == 0 {
+                // Connected, or answered.
+                peers[token].sent = peers[token].sent.max(1);
+                load.idle.push_back(token);
+            }
+            let again = match turned {
                 Ok(again) => again,
                 Err(_) => {
                     load.tally.errors += 1;
@@ -317,10 +365,10 @@ fn report(load: &mut Load, elapsed: Duration) -> io::Result<()> {
         let last = tally.microseconds.len().saturating_sub(1);
         tally.microseconds.get((last as f64 * share) as usize).copied().unwrap_or(0)
     };
-    let (p50, p99) = (at(0.5), at(0.99));
+    let (p50, p99, p999) = (at(0.5), at(0.99), at(0.999));
     writeln!(
         io::stdout(),
-        "{{\"responses\":{},\"seconds\":{:.4},\"octets\":{},\"wrong\":{},\"errors\":{},\"p50\":{p50},\"p99\":{p99}}}",
+        "{{\"responses\":{},\"seconds\":{:.4},\"octets\":{},\"wrong\":{},\"errors\":{},\"p50\":{p50},\"p99\":{p99},\"p999\":{p999}}}",
         tally.responses,
         elapsed.as_secs_f64(),
         tally.bytes,

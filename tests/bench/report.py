@@ -21,6 +21,9 @@ ROWS = [
     ("upload", "upload of 256 MiB"),
     ("listing", "listing of 1,000 entries"),
 ]
+# The rows with two workers, and whose latency is measured.
+TWO = [("small2", "two workers: 1 KiB, keep-alive"), ("connect2", "two workers: a new connection for each request")]
+COMPARED = {"barewire", "nginx", "nginx-lean", "h2o", "lighttpd"}
 # CPU seconds per GB instead of microseconds per request.
 BULK = {"large", "large8", "upload"}
 OURS = "barewire"
@@ -60,11 +63,17 @@ def summary(data):
     """One row for each workload, one column for each server."""
     results, names = data["results"], [n for n in data["servers"] if not n.startswith(OURS + " ")]
     lines = ["| | " + " | ".join(names) + " |", "|---|" + "---:|" * len(names)]
-    for workload, words in ROWS:
+    for workload, words in ROWS + TWO:
         values = [figure(results, workload, n) for n in names]
         if any(v is not None for v in values):
             unit = " (s/GB)" if workload in BULK else ""
             lines.append(row(words + unit, values, lambda v, w=workload: shown(w, v)))
+    for key, words in (("small", "one worker"), ("small2", "two workers")):
+        measured = data["latency"].get(key, {})
+        for name, share in (("p99", "p99"), ("p999", "p99.9")):
+            values = [statistics.median(r[name] for r in measured[n]) if n in measured else None for n in names]
+            if any(v is not None for v in values):
+                lines.append(row(f"{words} at 60 % load: {share}, µs", values, lambda v: "–" if v is None else f"{v:.0f}"))
     facts = [
         ("system calls for 1 KiB", "calls", lambda v: f"{v:.1f}"),
         ("instructions for 1 KiB, outside the kernel", "instructions", lambda v: f"{v:,.0f}"),

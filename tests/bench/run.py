@@ -115,9 +115,10 @@ def make_root(root, huge):
     (root / "up").chmod(0o777)
 
 
-def start_load(port, connections, seconds, mode, status, enough=None):
-    command = [str(LOAD), str(port), str(connections), str(seconds), mode, str(status)] + ([str(enough)] if enough else [])
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, preexec_fn=on_processor(1))
+def start_load(server, connections, seconds, mode, status, enough=None):
+    command = [str(LOAD), str(server.port), str(connections), str(seconds), mode, str(status)] + ([str(enough)] if enough else [])
+    processor = 1 if server.workers == 1 else None
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, preexec_fn=on_processor(processor))
 
 
 def put(port):
@@ -143,7 +144,7 @@ def measure(server, name, workload, seconds, root):
         (root / "up/upload.bin").unlink(missing_ok=True)
     else:
         octets = requests(server.port)
-        client = start_load(server.port, connections, seconds, mode, status)
+        client = start_load(server, connections, seconds, mode, status)
         out, _ = client.communicate(octets, timeout=seconds + 60)
         figures = json.loads(out)
     spent = server.processor_seconds() - before
@@ -156,12 +157,20 @@ def measure(server, name, workload, seconds, root):
     return figures
 
 
+def waits(server, rate, seconds):
+    """How long responses take at this rate."""
+    client = start_load(server, 64, seconds, f"rate={rate:.0f}", 200)
+    out, _ = client.communicate(get("/small.html"), timeout=seconds + 60)
+    figures = json.loads(out)
+    return figures if figures["wrong"] + figures["errors"] == 0 and figures["responses"] > 0.95 * rate * seconds else None
+
+
 class Idle:
     """Many connections that have asked once and are silent."""
 
     def __init__(self, server, connections):
         self.before, self.connections = server.resident_kib(), connections
-        self.client = start_load(server.port, connections, 120, "hold", 200)
+        self.client = start_load(server, connections, 120, "hold", 200)
         self.client.stdin.write(get("/small.html"))
         self.client.stdin.close()
         answered = select.select([self.client.stdout], [], [], 60)[0] and json.loads(self.client.stdout.readline())
@@ -179,7 +188,7 @@ def system_calls(server):
     attached = [word for process in server.processes() for word in ("-p", str(process))]
     tracer = subprocess.Popen(["strace", "-f", "-c", "-qq", "-o", str(file), *attached], stderr=subprocess.PIPE)
     time.sleep(1)
-    client = start_load(server.port, 64, 20, "1", 200, 5000)
+    client = start_load(server, 64, 20, "1", 200, 5000)
     out, _ = client.communicate(get("/small.html"), timeout=60)
     tracer.send_signal(signal.SIGINT)
     tracer.communicate(timeout=30)
@@ -200,7 +209,7 @@ def instructions(name, root, scratch):
         out.mkdir()
         tool = ["valgrind", "--tool=callgrind", "--trace-children=yes", f"--callgrind-out-file={out}/%p"]
         server = Server(name, root, scratch, tool, 60)
-        client = start_load(server.port, 8, 60, "1", 200, enough)
+        client = start_load(server, 8, 60, "1", 200, enough)
         answer, _ = client.communicate(get("/small.html"), timeout=120)
         os.killpg(server.process.pid, signal.SIGTERM)
         try:
@@ -287,6 +296,36 @@ def rounds(options, chosen, running, root, data):
     return failed
 
 
+def latency(options, running, data, key):
+    """p99 and p99.9 in microseconds, with 60 % of the requests that the base server can answer."""
+    base = [figures["rate"] for figures in data["results"].get(key, {}).get(options.base, [])]
+    if not base:
+        return
+    rate = 0.6 * statistics.median(base)
+    for server in running * options.rounds:
+        figures = server.name in report.COMPARED and attempt(f"waits of {server.name}", lambda s=server: waits(s, rate, options.seconds))
+        if figures:
+            data["latency"].setdefault(key, {}).setdefault(server.name, []).append(figures)
+
+
+def two_workers(options, root, scratch, data):
+    """The same with two loops, threads or processes, which share all processors with the client."""
+    chosen = {"small2": workloads(MIB)["small"], "connect2": workloads(MIB)["connect"]}
+    data["titles"].update({"small2": "two workers: 1 KiB, keep-alive", "connect2": "two workers: a connection per request"})
+    data["results"].update({name: {} for name in chosen})
+    running, failed = [], 0
+    try:
+        for name in data["servers"]:
+            if name in report.COMPARED:
+                running.append(Server(name, root, scratch, workers=2))
+        failed = rounds(options, chosen, running, root, data)
+        latency(options, running, data, "small2")
+    finally:
+        for server in running:
+            server.stop()
+    return failed
+
+
 def main():
     options = arguments()
     huge = options.huge * MIB
@@ -294,7 +333,7 @@ def main():
     chosen = {n: all_workloads[n] for n in options.workloads.split(",") if n} or all_workloads
     subprocess.run(["cargo", "build", "--release", "--quiet", "--bin", "barewire", "--example", "load"], cwd=CRATE, check=True)
     data = {"rounds": options.rounds, "base": options.base, "servers": [], "titles": {n: w[0] for n, w in chosen.items()},
-            "results": {n: {} for n in chosen}, "calls": {}, "detail": {}, "instructions": {}, "idle": {}, "start": {}, "rest": {}, "size": {}}
+            "results": {n: {} for n in chosen}, "calls": {}, "detail": {}, "instructions": {}, "idle": {}, "latency": {}, "start": {}, "rest": {}, "size": {}}
     resource.setrlimit(resource.RLIMIT_NOFILE, (HARD_LIMIT, HARD_LIMIT))
     failed, running = 0, []
     with tempfile.TemporaryDirectory(prefix="barewire-bench-") as scratch:
@@ -312,6 +351,7 @@ def main():
                     print(f"{name} is left out: {error}", file=sys.stderr)
                     failed += name.startswith("barewire")
             failed += rounds(options, chosen, running, root, data)
+            latency(options, running, data, "small")
             if not options.no_tools and shutil.which("strace"):
                 for server in running:
                     counts = attempt(f"system calls of {server.name}", lambda s=server: system_calls(s))
@@ -320,6 +360,8 @@ def main():
         finally:
             for server in running:
                 server.stop()
+        if {"small", "connect"} <= set(chosen):
+            failed += two_workers(options, root, scratch, data)
         for name in data["servers"]:
             if options.starts:
                 start = attempt(f"start of {name}", lambda n=name: start_up(n, root, scratch, options.starts))

@@ -15,19 +15,19 @@ HARD_LIMIT = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 
 
 def barewire(*options):
-    def command(folder, root, port):
-        return [str(BAREWIRE), "--port", str(port), "--bind", "127.0.0.1", "--loops", "1", "--idle-timeout", "300s",
+    def command(folder, root, address, port, workers):
+        return [str(BAREWIRE), "--port", str(port), "--bind", address, "--loops", str(workers), "--idle-timeout", "300s",
                 *options, str(root)]
     return command
 
 
 def nginx(lean):
     """The usual tuning; lean: without tcp_nopush and multi_accept, which costs it 40 ms stalls elsewhere."""
-    def command(folder, root, port):
+    def command(folder, root, address, port, workers):
         temporary = "".join(f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
         user = "user root;" if os.getuid() == 0 else ""
         (folder / "nginx.conf").write_text(f"""
-{user} worker_processes 1; pid {folder}/pid; error_log stderr crit; daemon off;
+{user} worker_processes {workers}; pid {folder}/pid; error_log stderr crit; daemon off;
 events {{ worker_connections 15000; {"" if lean else "multi_accept on;"} }}
 http {{
   types {{ text/html html; text/plain txt; image/jpeg jpg; }}
@@ -35,35 +35,37 @@ http {{
   sendfile on; tcp_nodelay on; tcp_nopush {"off" if lean else "on"};
   keepalive_requests 100000000; keepalive_timeout 300s; reset_timedout_connection on;
   open_file_cache max=20000 inactive=60s; open_file_cache_valid 30s; open_file_cache_min_uses 1; open_file_cache_errors on;
-  server {{ listen 127.0.0.1:{port} backlog=4096; root {root}; autoindex on; dav_methods PUT; client_max_body_size 0; }}
+  server {{ listen {address}:{port} backlog=4096; root {root}; autoindex on; dav_methods PUT; client_max_body_size 0; }}
 }}
 """)
         return ["nginx", "-p", str(folder), "-c", str(folder / "nginx.conf")]
     return command
 
 
-def h2o(folder, root, port):
+def h2o(folder, root, address, port, workers):
     user = "user: root" if os.getuid() == 0 else ""
     (folder / "h2o.conf").write_text(f"""
 {user}
-num-threads: 1
+num-threads: {workers}
 max-connections: 15000
 http1-request-timeout: 300
 pid-file: {folder}/pid
 error-log: /dev/null
-listen: {{host: 127.0.0.1, port: {port}}}
+listen: {{host: {address}, port: {port}}}
 hosts: {{default: {{paths: {{/: {{file.dir: {root}, file.dirlisting: ON}}}}}}}}
 """)
     return ["h2o", "-m", "worker", "-c", str(folder / "h2o.conf")]
 
 
-def lighttpd(folder, root, port):
+def lighttpd(folder, root, address, port, workers):
+    several = f"server.max-worker = {workers}" if workers > 1 else ""
     (folder / "lighttpd.conf").write_text(f"""
 server.document-root = "{root}"
 server.port = {port}
-server.bind = "127.0.0.1"
+server.bind = "{address}"
 server.modules = ("mod_dirlisting", "mod_staticfile")
 dir-listing.activate = "enable"
+{several}
 server.max-keep-alive-requests = 1000000000
 server.max-keep-alive-idle = 300
 server.max-fds = {min(20000, HARD_LIMIT)}
@@ -74,15 +76,15 @@ mimetype.assign = (".html" => "text/html", ".jpg" => "image/jpeg", ".txt" => "te
     return ["lighttpd", "-D", "-f", str(folder / "lighttpd.conf")]
 
 
-def caddy(folder, root, port):
+def caddy(folder, root, address, port, workers):
     (folder / "Caddyfile").write_text(
-        f"{{\n admin off\n auto_https off\n}}\nhttp://:{port} {{\n bind 127.0.0.1\n root * {root}\n file_server browse\n}}\n")
-    return ["env", "GOMAXPROCS=1", f"HOME={folder}", f"XDG_DATA_HOME={folder}", f"XDG_CONFIG_HOME={folder}",
+        f"{{\n admin off\n auto_https off\n}}\nhttp://:{port} {{\n bind {address}\n root * {root}\n file_server browse\n}}\n")
+    return ["env", f"GOMAXPROCS={workers}", f"HOME={folder}", f"XDG_DATA_HOME={folder}", f"XDG_CONFIG_HOME={folder}",
             "caddy", "run", "--adapter", "caddyfile", "--config", str(folder / "Caddyfile")]
 
 
-def darkhttpd(folder, root, port):
-    return ["darkhttpd", str(root), "--addr", "127.0.0.1", "--port", str(port), "--timeout", "300", "--maxconn", "15000"]
+def darkhttpd(folder, root, address, port, workers):
+    return ["darkhttpd", str(root), "--addr", address, "--port", str(port), "--timeout", "300", "--maxconn", "15000"]
 
 
 # How it is started, and the workloads it cannot do.
@@ -110,32 +112,34 @@ def program_of(command):
 
 
 def on_processor(number):
-    """What a child does before it becomes the program: pinned, in a group of its own, with all descriptors."""
+    """What a child does before it becomes the program: pinned (`None`: not), in a group of its own, with all descriptors."""
     allowed = sorted(os.sched_getaffinity(0))
 
     def before():
         os.setsid()
-        os.sched_setaffinity(0, {allowed[number % len(allowed)]})
+        if number is not None:
+            os.sched_setaffinity(0, {allowed[number % len(allowed)]})
         resource.setrlimit(resource.RLIMIT_NOFILE, (HARD_LIMIT, HARD_LIMIT))
     return before
 
 
-def free_port():
+def free_port(address):
     with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
+        free.bind((address, 0))
         return free.getsockname()[1]
 
 
 class Server:
-    """A running server; `tool` is put before its command."""
+    """A running server; `tool` is put before its command. With several workers it is not pinned."""
 
-    def __init__(self, name, root, scratch, tool=(), patience=20):
-        self.name, self.port = name, free_port()
+    def __init__(self, name, root, scratch, tool=(), patience=20, workers=1, address="127.0.0.1"):
+        self.name, self.address, self.workers = name, address, workers
+        self.port = free_port(address)
         self.folder = scratch / f"{name.replace(' ', '_')}-{self.port}"
         self.folder.mkdir()
         make, limits = SERVERS.get(name) or VARIANTS[name]
         self.can = (lambda w: w in limits) if name in VARIANTS else (lambda w: w not in limits)
-        command = make(self.folder, root, self.port)
+        command = make(self.folder, root, address, self.port, workers)
         self.program = program_of(command)
         if self.program is None:
             raise OSError("not installed")
@@ -144,7 +148,7 @@ class Server:
         self.log = open(self.folder / "log", "w")
         began = time.perf_counter()
         self.process = subprocess.Popen([*tool, *command], stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.errors,
-                                        preexec_fn=on_processor(0))
+                                        preexec_fn=on_processor(0 if workers == 1 else None))
         self.await_answer((root / "small.html").read_bytes(), patience)
         self.started = time.perf_counter() - began
 
@@ -152,7 +156,7 @@ class Server:
         end = time.monotonic() + patience
         while time.monotonic() < end and self.process.poll() is None:
             try:
-                with socket.create_connection(("127.0.0.1", self.port), 5) as s:
+                with socket.create_connection((self.address, self.port), 5) as s:
                     s.settimeout(5)
                     s.sendall(b"GET /small.html HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
                     answer = b""

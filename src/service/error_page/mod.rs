@@ -244,10 +244,8 @@ pub fn malformed_request(error: &RequestError, head: &[u8]) -> Response {
 pub fn overload() -> Response {
     let seconds = RETRY_AFTER_SECONDS.to_string();
     Response::text(Status::SERVICE_UNAVAILABLE, TEXTS.say("overload", &[("seconds", &seconds)]) + "\n")
-        .field("Cache-Control", "no-store")
         .field("Retry-After", &seconds)
         .field("Refresh", &seconds)
-        .field("X-Content-Type-Options", "nosniff")
 }
 
 /// Adds a link before the last paragraph, if the response is a page of this module. `href` must stay on this server, and
@@ -288,7 +286,7 @@ impl NotFoundLine {
 
     /// The whole response for `path` (decoded).
     pub(crate) fn response(&self, path: &[u8]) -> Response {
-        let line = [&self.before, &*shown(path), &self.after].concat();
+        let line = self.before.clone() + &shown(path) + &self.after;
         Response::from_parts((Status::NOT_FOUND, self.fields.clone(), Body::Bytes(line.into())))
     }
 }
@@ -371,7 +369,7 @@ fn render(format: PageFormat, problem: &Problem, base: &[u8], error: Option<&Req
     if status == Status::SERVICE_UNAVAILABLE {
         response = response.field("Retry-After", RETRY_AFTER_SECONDS.to_string());
     }
-    response.field("Cache-Control", "no-store").field("X-Content-Type-Options", "nosniff")
+    response
 }
 
 /// The links that may stand on a page: those that stay on this server and need not be cut.

@@ -3,7 +3,7 @@
 use crate::http::{Event, Fault, Http1, Limits, Step};
 use crate::service::Body;
 use crate::service::error_page::*;
-use crate::service::testing::asked;
+use crate::service::testing::{asked, sent_by_default};
 
 fn with_request<T>(fields: &str, then: impl FnOnce(&Request<'_>) -> T) -> T {
     let head = format!("GET /x HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n");
@@ -103,7 +103,7 @@ fn nothing_of_a_hostile_path_is_active_in_any_format() {
     let path = b"/<script>alert(1)</script>\r\nSet-Cookie: a\x1b[2J\"'&\xff\xe2\x80\xae";
     let said = Problem::not_found(path, Some(b"/<img onerror=x>/"));
     for accept in ["text/html", "application/json", "*/*"] {
-        let page = with_request(&format!("Accept: {accept}\r\n"), |r| problem(r, &said));
+        let page = with_request(&format!("Accept: {accept}\r\n"), |r| sent_by_default(r, problem(r, &said)));
         let text = content(&page);
         assert_eq!(page.status(), Status::NOT_FOUND);
         assert!(

@@ -2,6 +2,8 @@
 
 use crate::files::CacheControl;
 use crate::files::site::tests::*;
+use crate::service::App;
+use crate::service::testing::{asked, context, sent};
 
 #[test]
 fn the_allowed_methods_depend_on_the_target() {
@@ -78,7 +80,13 @@ fn cache_control_has_the_value_of_the_option() {
         for path in ["/a.txt", "/sub", "/sub/"] {
             assert_eq!(get(&site, path).field("cache-control"), Some(value), "{path}");
         }
-        assert_eq!(get(&site, "/none").field("cache-control"), Some("no-store"));
+        let (request, context) = (asked("GET /none", ""), context("127.0.0.1", 0));
+        let missing = site.current.state.respond(&request, &context, true, None).unwrap();
+        let missing = sent(&App::from(site), &request, &context, missing);
+        assert_eq!(
+            (missing.status(), missing.fields().get("cache-control")),
+            (Status::NOT_FOUND, Some(&b"no-store"[..]))
+        );
     }
 }
 
