@@ -1,5 +1,6 @@
 """What was measured, as Markdown and as a picture."""
 import os
+import pathlib
 import platform
 import statistics
 from xml.sax.saxutils import escape
@@ -106,7 +107,8 @@ def variants(data):
 
 
 def machine():
-    return f"{os.cpu_count()} processors, {platform.system()} {platform.release().split('-')[0]}"
+    control = pathlib.Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip()
+    return f"{os.cpu_count()} processors, {platform.system()} {platform.release().split('-')[0]}, TCP with {control}"
 
 
 def section(data, picture):
