@@ -341,6 +341,17 @@ mod tests {
     }
 
     #[test]
+    fn a_listener_on_loopback_is_not_paced_and_any_other_one_is_as_the_system_wants_it() {
+        let default = std::fs::read("/proc/sys/net/ipv4/tcp_congestion_control").unwrap();
+        for (address, expected) in [("127.0.0.1:0", &b"reno"[..]), ("[::1]:0", b"reno"), ("0.0.0.0:0", default.trim_ascii())] {
+            // A machine may lack IPv6.
+            let Ok(socket) = prepare(address.parse().unwrap()) else { continue };
+            let control = socket.tcp_congestion().unwrap();
+            assert_eq!(control.split(|&b| b == 0).next().unwrap(), expected, "{address}");
+        }
+    }
+
+    #[test]
     fn of_two_servers_that_start_at_the_same_moment_one_gets_the_port() {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let first = bound(any).unwrap();
