@@ -7,7 +7,9 @@
 //! | `serve` | the server: the order of all steps from the options to the end |
 //! | `folder` | the folder or file that is served |
 //! | `listen` | the listening sockets; which program holds a port that is taken |
+//! | `zone` | the interfaces of link-local addresses |
 //! | `access` | users, passwords and host names |
+//! | `log_file` | the file of the access log |
 //! | `landlock` | what the kernel keeps the process from touching |
 //! | `banner` | the texts at the start and at the end |
 //! | `wire_view`, `study` | what the sockets carry, in a terminal and in a browser; writes that never block |
@@ -22,11 +24,13 @@ mod program {
     pub(crate) mod hang_up;
     pub(crate) mod landlock;
     pub(crate) mod listen;
+    pub(crate) mod log_file;
     pub(crate) mod options;
     pub(crate) mod send;
     pub(crate) mod serve;
     pub(crate) mod study;
     pub(crate) mod wire_view;
+    pub(crate) mod zone;
 }
 
 use std::process::ExitCode;

@@ -8,15 +8,15 @@
 //! `push_log_value`, which escapes all bytes that are not plain ASCII, and quotes and backslashes. Secrets in an
 //! address (`?token=`) are made unreadable, because logs are kept, copied and sent around.
 
-use std::fs::File;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::ops::Range;
-use std::os::fd::AsFd;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::http::{HttpDate, Request, Status, field, grammar};
+use crate::http::{Request, Status, field, grammar};
+use crate::net::log_output::LogOutput;
+use crate::net::log_time::{LogClock, LogZone};
 use crate::net::log_writer::{self, LogQueue};
 use crate::service::text::hex_escape;
 use crate::wire::redact_address;
@@ -122,8 +122,8 @@ pub(crate) struct AccessLog {
     batch: Vec<u8>,
     /// Leads to the thread that writes for all loops. `None` without a log.
     queue: Option<LogQueue>,
-    /// The date of the last line: the next line is nearly always of the same second.
-    date: HttpDate,
+    /// At the last line: the next line is nearly always of the same second.
+    clock: LogClock,
     /// Entries that are not in use. They are lent to requests, so that a logged request allocates nothing, and an idle
     /// connection owns none.
     #[expect(clippy::vec_box, reason = "lent and given back as a box, without a copy")]
@@ -131,8 +131,8 @@ pub(crate) struct AccessLog {
 }
 
 impl AccessLog {
-    fn new(format: LogFormat, queue: Option<LogQueue>) -> AccessLog {
-        AccessLog { format, batch: Vec::new(), queue, date: HttpDate::from_second(0), spare: Vec::new() }
+    fn new(format: LogFormat, queue: Option<LogQueue>, zone: LogZone) -> AccessLog {
+        AccessLog { format, batch: Vec::new(), queue, clock: LogClock::new(zone), spare: Vec::new() }
     }
 
     /// The entry of a request; `None` without a log.
@@ -173,10 +173,10 @@ impl AccessLog {
         let out = &mut self.batch;
         match self.format {
             LogFormat::Off => return,
-            LogFormat::Short => push_short(out, entry, response),
-            LogFormat::Common => push_common(out, entry, response, &mut self.date),
+            LogFormat::Short => push_short(out, entry, response, &mut self.clock),
+            LogFormat::Common => push_common(out, entry, response, &mut self.clock),
             LogFormat::Combined => {
-                push_common(out, entry, response, &mut self.date);
+                push_common(out, entry, response, &mut self.clock);
                 for value in [entry.referer(), entry.agent()] {
                     out.extend_from_slice(b" \"");
                     push_log_value(out, value.unwrap_or(b"-"));
@@ -204,28 +204,29 @@ impl AccessLog {
     }
 }
 
-/// Starts a log on standard output, or on standard error. Its thread ends when the last [`AccessLog`] is dropped. The
-/// receiver never gets a message: it is disconnected when the thread has ended. Errors: when the stream cannot be
-/// opened a second time, or the thread cannot be started.
-pub(crate) fn start(format: LogFormat, to_stderr: bool) -> io::Result<(AccessLog, Option<Receiver<()>>)> {
+/// Starts a log. Its thread ends when the last [`AccessLog`] is dropped. The receiver never gets a message: it is
+/// disconnected when the thread has ended. Errors: when the stream cannot be opened a second time, or the thread cannot
+/// be started.
+pub(crate) fn start(
+    format: LogFormat,
+    output: &LogOutput,
+    zone: &LogZone,
+) -> io::Result<(AccessLog, Option<Receiver<()>>)> {
     if format == LogFormat::Off {
-        return Ok((AccessLog::new(format, None), None));
+        return Ok((AccessLog::new(format, None, LogZone::default()), None));
     }
-    // The descriptor itself: the standard streams of Rust keep what a full disk has refused, and write it later.
-    let (out, err) = (io::stdout(), io::stderr());
-    let out = if to_stderr { err.as_fd() } else { out.as_fd() }.try_clone_to_owned()?;
     // The line that stands for lost ones.
     let missing: fn(u64) -> String = match format {
         LogFormat::Json => |lines| format!("{{\"missing_lines\":{lines}}}"),
         _ => |lines| format!("... missing lines: {lines}"),
     };
-    let (queue, written) = log_writer::start(File::from(out), missing)?;
-    Ok((AccessLog::new(format, Some(queue)), Some(written)))
+    let (queue, written) = log_writer::start(output.writer()?, missing)?;
+    Ok((AccessLog::new(format, Some(queue), zone.clone()), Some(written)))
 }
 
 /// `12:00:01 192.0.2.1 GET /a.txt 200 21 B 0.4 ms`
-fn push_short(out: &mut Vec<u8>, entry: &LogEntry, response: &LoggedResponse) {
-    out.extend_from_slice(&HttpDate::new(response.ended).bytes()[17..25]);
+fn push_short(out: &mut Vec<u8>, entry: &LogEntry, response: &LoggedResponse, clock: &mut LogClock) {
+    out.extend_from_slice(clock.time(response.ended));
     out.push(b' ');
     push_address(out, response.peer);
     out.push(b' ');
@@ -242,19 +243,11 @@ fn push_short(out: &mut Vec<u8>, entry: &LogEntry, response: &LoggedResponse) {
 }
 
 /// `192.0.2.1 - - [21/Nov/2026:12:00:01 +0000] "GET /a.txt HTTP/1.1" 200 21`
-fn push_common(out: &mut Vec<u8>, entry: &LogEntry, response: &LoggedResponse, date: &mut HttpDate) {
+fn push_common(out: &mut Vec<u8>, entry: &LogEntry, response: &LoggedResponse, clock: &mut LogClock) {
     push_address(out, response.peer);
     out.extend_from_slice(b" - - [");
-    let second = since(UNIX_EPOCH, entry.began).as_secs();
-    // The text of a date is made once per second and not once per line.
-    if date.second() != second {
-        *date = HttpDate::from_second(second);
-    }
-    // Cut out of `Sat, 21 Nov 2026 12:00:01 GMT`.
-    let date = date.bytes();
-    for part in [&date[5..7], b"/", &date[8..11], b"/", &date[12..16], b":", &date[17..25], b" +0000] \""] {
-        out.extend_from_slice(part);
-    }
+    clock.push(out, entry.began);
+    out.extend_from_slice(b"] \"");
     push_log_value(out, if entry.line().is_empty() { b"-" } else { entry.line() });
     out.extend_from_slice(b"\" ");
     grammar::push_decimal(out, u64::from(response.status.code()));
@@ -344,7 +337,7 @@ mod tests {
     use super::*;
 
     fn line(format: LogFormat, request_line: &[u8]) -> String {
-        let mut access_log = AccessLog::new(format, None);
+        let mut access_log = AccessLog::new(format, None, LogZone::default());
         let began = UNIX_EPOCH + Duration::from_millis(784_111_777_000);
         let mut entry = Box::new(LogEntry::new());
         entry.fill(request_line, None, Some(b"\x1b[2Jevil\r\nforged \xff\""), began);

@@ -78,7 +78,9 @@ pub struct Timeouts {
     /// How long a request may wait until its job begins; where the job looks up, opens or lists, until it ends. Then the
     /// response is 503. Content that is written has no such limit: a large file takes as long as its disk needs.
     pub job: Duration,
-    /// How long responses may go on after a stop.
+    /// How long connections are accepted after a stop, while `/.health` says 503: a balancer must have time to see it.
+    pub drain_delay: Duration,
+    /// How long responses may go on after that.
     pub grace: Duration,
 }
 
@@ -91,6 +93,7 @@ impl Default for Timeouts {
             min_rate: 1024,
             window: RATE_WINDOW,
             job: JOB_LIMIT,
+            drain_delay: Duration::ZERO,
             grace: Duration::from_secs(10),
         }
     }

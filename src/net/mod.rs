@@ -14,6 +14,8 @@ pub mod connection;
 pub mod connections;
 pub mod deadline;
 pub mod event_loop;
+mod log_output;
+mod log_time;
 mod log_writer;
 pub mod send_queue;
 pub mod server;
@@ -25,6 +27,8 @@ pub mod workers;
 pub use access_log::LogFormat;
 pub use close_reason::CloseReason;
 pub use deadline::Timeouts;
+pub use log_output::{LogFile, LogOutput};
+pub use log_time::LogZone;
 pub use server::{Listener, Server, Stopper};
 pub use tcp_info::is_own_user;
 
@@ -54,8 +58,10 @@ pub struct Settings {
     pub sendfile: bool,
     /// The format of the access log.
     pub log: LogFormat,
-    /// The log goes to standard error, since standard output is needed for something else.
-    pub log_to_stderr: bool,
+    /// Where the access log goes.
+    pub log_output: LogOutput,
+    /// The time zone of its times.
+    pub log_zone: LogZone,
 }
 
 impl Default for Settings {
@@ -73,7 +79,8 @@ impl Default for Settings {
             upload_memory: upload_memory::UPLOAD_MEMORY,
             sendfile: true,
             log: LogFormat::Off,
-            log_to_stderr: false,
+            log_output: LogOutput::Stdout,
+            log_zone: LogZone::default(),
         }
     }
 }

@@ -8,13 +8,15 @@
 //! the first socket binds and listens *without* the option, which fails with `EADDRINUSE` if the port is taken, gets
 //! the option after that, and only then do the sockets of the other loops join.
 //!
-//! A stop has two steps. First the server drains: it accepts no more, and responses that have begun may end within the
-//! grace period. Then, or when it is asked a second time, it closes what is left.
+//! A stop has three steps. First the server goes on as before, but `/.health` says 503, so that a balancer sends no more
+//! connections (`drain_delay`, none by default). Then it drains: it accepts no more, and responses that have begun may
+//! end within the grace period. Then, or when it is asked a second time, it closes what is left.
 //!
 //! | call | run state | accepts | open connections |
 //! |---|---|---|---|
 //! | `run` | serving | yes | all |
-//! | first `stop` | draining | those in the kernel's queue, then none | end after the response they owe; new ones have a moment to send their first request |
+//! | first `stop` | draining | yes | all |
+//! | the end of the delay | draining | those in the kernel's queue, then none | end after the response they owe; new ones have a moment to send their first request |
 //! | second `stop`, or end of the grace period | stopping, or draining | no | all are closed and counted as cut off |
 //!
 //! Workers get the same time for what they have begun. A write to a disk that hangs cannot be called off, so it is
@@ -33,9 +35,9 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::net::event_loop::{Admission, DRAINING, EventLoop, SERVING, STOPPING, ServerState};
+use crate::net::event_loop::{Admission, DRAINING, EventLoop, SERVING, STOPPING, ServerState, StopTimes};
 use crate::net::upload_memory::UploadMemory;
-use crate::net::{Report, Settings, access_log, tcp_info::UnsentLimit, workers::Workers};
+use crate::net::{LogFile, Report, Settings, access_log, tcp_info::UnsentLimit, workers::Workers};
 use crate::service::App;
 use crate::wire::RecordReceiver;
 use crate::wire::record::{memory::RecordMemory, memory::WireMemory, recorder};
@@ -169,11 +171,15 @@ pub struct Stopper {
 }
 
 impl Stopper {
-    /// Begins to drain: no new connections, and responses that have begun go on for the grace period. The second call
-    /// stops at once.
+    /// Begins to stop: after the delay there are no new connections, and responses that have begun go on for the grace
+    /// period. The second call stops at once.
     pub fn stop(&self) {
         // Before a loop can see that it drains.
-        self.state.grace_ends.get_or_init(|| Instant::now() + self.state.settings.timeouts.grace);
+        self.state.stop_times.get_or_init(|| {
+            let timeouts = &self.state.settings.timeouts;
+            let drain = Instant::now() + timeouts.drain_delay;
+            StopTimes { drain, grace_ends: drain + timeouts.grace }
+        });
         // A second request to stop means that the grace period is not wanted.
         let next = if self.state.run_state.load(Ordering::Acquire) == SERVING { DRAINING } else { STOPPING };
         self.state.run_state.store(next, Ordering::Release);
@@ -205,12 +211,15 @@ impl Server {
         let state = Arc::new(ServerState {
             admission: Admission::new(settings.max_connections, settings.max_per_client),
             run_state: AtomicU8::new(SERVING),
-            grace_ends: OnceLock::new(),
+            stop_times: OnceLock::new(),
             upload_memory: UploadMemory::new(settings.upload_memory),
             settings: Arc::new(settings),
         });
         let workers = Workers::start(state.settings.workers)?;
-        let (access_log, written) = access_log::start(state.settings.log, state.settings.log_to_stderr)?;
+        let (access_log, written) = {
+            let Settings { log, log_output, log_zone, .. } = &*state.settings;
+            access_log::start(*log, log_output, log_zone)?
+        };
         let mut shares: Vec<Vec<_>> = (0..count).map(|_| Vec::new()).collect();
         for listener in listeners {
             let address = listener.address();
@@ -273,8 +282,8 @@ impl Server {
         }
         // What a client that has left still has with a worker may also go on for the grace period.
         let is_draining = self.state.run_state.load(Ordering::Acquire) == DRAINING;
-        let (least, grace_ends) = (Instant::now() + LAST_JOBS, self.state.grace_ends.get().filter(|_| is_draining));
-        let until = grace_ends.map_or(least, |end| least.max(*end));
+        let (least, times) = (Instant::now() + LAST_JOBS, self.state.stop_times.get().filter(|_| is_draining));
+        let until = times.map_or(least, |times| least.max(times.grace_ends));
         let unfinished = self.workers.finish(until) as u64;
         let result = result.map(|report| Report { unfinished, ..report });
         if let Some(written) = self.written {
@@ -286,15 +295,17 @@ impl Server {
 }
 
 /// What the signal HUP does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum HangUp {
     /// It stops the server, as TERM does.
     Stops,
     /// Nothing, as in a process that was started with HUP ignored (`nohup`).
     Ignored,
+    /// It opens this file again, as after the file was renamed.
+    Reopens(LogFile),
 }
 
-/// Handles signals from now on: INT, TERM and, unless it is ignored, HUP stop the server; a second one of them ends the
+/// Handles signals from now on: INT, TERM and, if `hang_up` says so, HUP stop the server; a second one of them ends the
 /// process at once with the exit code a shell expects. A thread waits for them, so nothing runs in a signal handler.
 ///
 /// # Errors
@@ -303,15 +314,16 @@ pub fn stop_on_signals(stopper: Stopper, hang_up: HangUp) -> io::Result<()> {
     // An upload past RLIMIT_FSIZE raises XFSZ, which would end the server; ignored, the write fails and becomes a 507.
     // PIPE is ignored by the standard library.
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGXFSZ])?;
-    if hang_up == HangUp::Stops {
+    if !matches!(hang_up, HangUp::Ignored) {
         signals.handle().add_signal(SIGHUP)?;
     }
     std::thread::Builder::new().name("signals".into()).spawn(move || {
         let mut stopping = false;
         for signal in signals.forever() {
-            match signal {
-                SIGINT | SIGTERM | SIGHUP if stopping => std::process::exit(KILLED + signal),
-                SIGINT | SIGTERM | SIGHUP => {
+            match (signal, &hang_up) {
+                (SIGHUP, HangUp::Reopens(log)) => reopen(log.clone()),
+                (SIGINT | SIGTERM | SIGHUP, _) if stopping => std::process::exit(KILLED + signal),
+                (SIGINT | SIGTERM | SIGHUP, _) => {
                     stopping = true;
                     // After this notice a service manager waits for the grace period before it kills the process.
                     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
@@ -322,6 +334,18 @@ pub fn stop_on_signals(stopper: Stopper, hang_up: HangUp) -> io::Result<()> {
         }
     })?;
     Ok(())
+}
+
+/// Opens the log again, on a thread of its own: a disk that hangs must not keep the server from being stopped.
+fn reopen(log: LogFile) {
+    let open = move || {
+        if let Err(error) = log.reopen() {
+            log::warn!("the log file cannot be opened again, so the log goes on in the old one: {error}");
+        }
+    };
+    if let Err(error) = std::thread::Builder::new().name("log file".into()).spawn(open) {
+        log::warn!("the log file cannot be opened again: {error}");
+    }
 }
 
 #[cfg(test)]

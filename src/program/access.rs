@@ -27,7 +27,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use barewire::http::Method;
-use barewire::service::{Auth, Credentials, Scope, access::hosts::Hosts, app::Settings};
+use barewire::service::{Auth, Credentials, Scope, access::health::Health, access::hosts::Hosts, app::Settings};
 
 use crate::program::error::{Exit, StartError, TEXTS};
 use crate::program::folder::{self, ServedPath};
@@ -64,7 +64,8 @@ pub(crate) fn decide(
     }
     let auth = auth_for.map(|auth_for| Auth::new(credentials, scope(auth_for, &options.write)));
     let (cors, headers) = (options.files.cors.clone(), options.files.header.concat());
-    Ok((Settings { hosts, auth, cors, headers, ..Settings::default() }, warnings))
+    let health = if options.access.health { Health::Everybody } else { Health::OwnComputer };
+    Ok((Settings { hosts, auth, cors, headers, health, ..Settings::default() }, warnings))
 }
 
 /// Sentences about everything that is weaker than it looks.
@@ -133,7 +134,7 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 
 /// Whether a client can ask for the file: it lies in the served folder, or a link to it does. A file without a path
 /// (a pipe made by a shell) cannot be asked for.
-fn is_served(path: &Path, served: &ServedPath) -> bool {
+pub(crate) fn is_served(path: &Path, served: &ServedPath) -> bool {
     let Ok(root) = fs::canonicalize(&served.path) else { return false };
     // The file itself, and the place of the name: the name may be a link in the folder that leads out of it.
     let link = fs::canonicalize(folder::parent(path)).ok().zip(path.file_name()).map(|(at, name)| at.join(name));

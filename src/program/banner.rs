@@ -11,7 +11,8 @@
 //! ```
 //!
 //! A terminal gets this start screen, at most [`LINES`] lines. Everything else gets the one line that scripts wait
-//! for: `listening on http://127.0.0.1:8080/ serving ./public`. The sentence about who can connect follows from the
+//! for: `listening on http://127.0.0.1:8080/ serving ./public`; a server that others can reach adds their URLs after the
+//! first one. The sentence about who can connect follows from the
 //! sockets and not from the options, since a service manager may have passed other sockets. A URL has spaces around it,
 //! so that terminals make it a link.
 
@@ -23,9 +24,12 @@ use barewire::service::text::{grouped, size};
 
 use crate::program::error::TEXTS;
 use crate::program::options::{AuthFor, WriteOptions};
+use crate::program::zone;
 
 /// A start screen longer than this scrolls its most important lines out of sight.
 const LINES: usize = 12;
+/// The most URLs in the line for scripts: a machine with containers has dozens of addresses.
+const LINE_URLS: usize = 8;
 /// The column width of URLs. Every URL with an IPv4 address fits, and three spaces are left after the longest one.
 const URL_WIDTH: usize = 32;
 
@@ -65,7 +69,9 @@ impl Banner {
     pub(crate) fn line(&self) -> String {
         // Not in the table of texts: scripts read these words, so they are the same in every language.
         let view = self.view.as_ref().map(|url| format!("wire view {url}\n")).unwrap_or_default();
-        format!("listening on {} serving {}\n{view}", self.url(), self.title)
+        // The first URL is the one for this computer. Scripts take that, and people the next ones.
+        let urls: Vec<String> = self.urls().into_iter().take(LINE_URLS).map(|(url, _)| url).collect();
+        format!("listening on {} serving {}\n{view}", urls.join(" "), self.title)
     }
 
     /// The URL for this computer, or the first one there is.
@@ -173,8 +179,8 @@ impl Banner {
     fn urls(&self) -> Vec<(String, String)> {
         let mut urls: Vec<(String, String)> = Vec::new();
         // Two sockets may lead to the same URL: 127.0.0.1 and 0.0.0.0.
-        let mut add = |ip: IpAddr, port, meaning: String| {
-            let url = format!("http://{}/", SocketAddr::new(ip, port));
+        let mut add = |address: SocketAddr, meaning: String| {
+            let url = zone::url(address);
             if urls.iter().all(|(other, _)| *other != url) {
                 urls.push((url, meaning));
             }
@@ -183,18 +189,18 @@ impl Banner {
         let own = self.addresses.iter().filter(|a| a.ip().is_loopback() || a.ip().is_unspecified());
         if let Some(own) = own.min_by_key(|a| a.is_ipv6()) {
             let meaning = if self.is_local() { "open this" } else { "this computer" };
-            add(reachable(own.ip()), own.port(), TEXTS.say(meaning, &[]));
+            add(SocketAddr::new(reachable(own.ip()), own.port()), TEXTS.say(meaning, &[]));
         }
         for address in self.addresses.iter().filter(|address| !address.ip().is_loopback()) {
             // A wildcard stands for all addresses of its family that other computers can reach.
             let is_wildcard = address.ip().is_unspecified();
             let is_bound = |ip: &IpAddr| *ip == address.ip() || is_wildcard && ip.is_ipv4() == address.is_ipv4();
             for (ip, interface) in self.network.iter().filter(|(ip, _)| is_bound(ip)) {
-                add(*ip, address.port(), TEXTS.say("interface", &[("interface", interface)]));
+                add(SocketAddr::new(*ip, address.port()), TEXTS.say("interface", &[("interface", interface)]));
             }
             // An address without interface: the socket was passed by a service manager, or it came up later.
             if !is_wildcard {
-                add(address.ip(), address.port(), TEXTS.say("network", &[]));
+                add(*address, TEXTS.say("network", &[]));
             }
         }
         urls
@@ -281,6 +287,9 @@ mod tests {
         ] {
             assert!(screen.lines().any(|other| other == line), "{line}\n{screen}");
         }
+        let urls = "http://127.0.0.1:8080/ http://192.168.1.20:8080/ http://10.0.0.2:8080/ http://[2001:db8::5]:8080/";
+        let line = banner(&["0.0.0.0:8080", "[::]:8080"], &network).line();
+        assert_eq!(line, format!("listening on {urls} serving ./public\n"));
         let four = banner(&["0.0.0.0:80"], &network).screen();
         assert!(!four.contains("2001:db8"), "{four}");
         let one = banner(&["192.168.1.20:8080"], &network).screen();
@@ -301,6 +310,7 @@ mod tests {
         let screen = banner.screen();
         assert_eq!(screen.lines().count(), LINES, "{screen}");
         assert!(screen.contains("http://127.0.0.1:8081/") && screen.ends_with("Stop: Ctrl-C\n"), "{screen}");
+        assert_eq!(banner.line().matches("http://").count(), LINE_URLS);
         banner.remarks = full;
         let screen = banner.screen();
         assert!(screen.lines().count() <= LINES, "{screen}");
@@ -328,7 +338,8 @@ mod tests {
         );
         assert_eq!(screen, expected);
         assert!(screen.lines().count() <= LINES);
-        let line = "listening on http://127.0.0.1:8080/ serving ./public\nwire view http://127.0.0.1:8081/#k=6Q2M\n";
+        let line = "listening on http://127.0.0.1:8080/ http://192.168.1.20:8080/ serving ./public\n\
+                    wire view http://127.0.0.1:8081/#k=6Q2M\n";
         assert_eq!(banner.line(), line);
         banner.secrets = true;
         banner.moved = true;

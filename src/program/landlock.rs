@@ -5,6 +5,7 @@
 //! | read files, list folders | below the served folder or the one above it, or the folder of the served file | always |
 //! | the same | everywhere | with `--symlinks any` |
 //! | write, make, rename, remove files and folders | below the same folder | uploads, replacing or deletion are on |
+//! | write and make files | below the folder of the log file | with `--log-file`, which is made again after it was renamed |
 //! | execute, make devices, sockets, pipes or symbolic links | nowhere | |
 //! | open a TCP connection | the server's own port, so that a recorded request can be sent again | with `--study` |
 //!
@@ -20,7 +21,7 @@
 //! [`files::Root`]: barewire::files::Root
 
 use std::error::Error;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath, PathFd, Ruleset,
@@ -33,7 +34,7 @@ use crate::program::error::TEXTS;
 const RIGHTS: ABI = ABI::V6;
 
 /// What the process may still do.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Allowed {
     /// Read files everywhere: with `--symlinks any` a link may point anywhere.
     pub(crate) reads_anywhere: bool,
@@ -41,12 +42,14 @@ pub(crate) struct Allowed {
     pub(crate) writes: bool,
     /// Open TCP connections to this port.
     pub(crate) connects_to: Option<u16>,
+    /// Make and write files below this folder.
+    pub(crate) log_folder: Option<PathBuf>,
 }
 
 /// Restricts the process. Call it before the first thread starts (it binds the calling thread and the threads that
 /// thread starts), and after /proc was read for the last time (it is outside of the folder). Errors: a phrase that says
 /// why there is no restriction.
-pub(crate) fn restrict(folder: &Path, allowed: Allowed) -> Result<(), String> {
+pub(crate) fn restrict(folder: &Path, allowed: &Allowed) -> Result<(), String> {
     match enforce(folder, allowed) {
         Ok(RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced) => Ok(()),
         Ok(RulesetStatus::NotEnforced) => Err(TEXTS.say("old kernel", &[])),
@@ -56,7 +59,7 @@ pub(crate) fn restrict(folder: &Path, allowed: Allowed) -> Result<(), String> {
 
 /// Builds the rules and applies them; what the kernel made of them. Errors: the root cannot be opened, or the kernel
 /// refuses the rules. No file is restricted then.
-fn enforce(root: &Path, allowed: Allowed) -> Result<RulesetStatus, Box<dyn Error>> {
+fn enforce(root: &Path, allowed: &Allowed) -> Result<RulesetStatus, Box<dyn Error>> {
     let read: BitFlags<AccessFs> = AccessFs::ReadFile | AccessFs::ReadDir;
     // The rights that temporary files, publishing and removing need: no devices, sockets, pipes or links.
     // An upload into a new folder is linked there from the folder of its temporary file, which needs
@@ -85,6 +88,10 @@ fn enforce(root: &Path, allowed: Allowed) -> Result<RulesetStatus, Box<dyn Error
     if !below_root.is_empty() {
         ruleset = ruleset.add_rule(PathBeneath::new(PathFd::new(root)?, below_root))?;
     }
+    if let Some(folder) = &allowed.log_folder {
+        let append = AccessFs::WriteFile | AccessFs::MakeReg;
+        ruleset = ruleset.add_rule(PathBeneath::new(PathFd::new(folder)?, append))?;
+    }
     if let Some(port) = allowed.connects_to {
         ruleset = ruleset.add_rule(NetPort::new(port, AccessNet::ConnectTcp))?;
     }
@@ -107,8 +114,8 @@ mod tests {
         look: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
         let folder = if is_file { folder::parent(Path::new(path)) } else { Path::new(path) };
-        let allowed = Allowed { reads_anywhere, writes, connects_to: None };
-        std::thread::spawn(move || restrict(folder, allowed).ok().map(|()| look())).join().unwrap()
+        let allowed = Allowed { reads_anywhere, writes, connects_to: None, log_folder: None };
+        std::thread::spawn(move || restrict(folder, &allowed).ok().map(|()| look())).join().unwrap()
     }
 
     /// Whether this kernel has Landlock at all.

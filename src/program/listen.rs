@@ -119,8 +119,8 @@ pub(crate) fn network_addresses() -> Vec<(IpAddr, String)> {
 /// The addresses to listen on, all at one port.
 #[derive(Debug)]
 struct Plan {
-    /// Never empty, none twice. By default and with `--lan` IPv4 stands first.
-    addresses: Vec<IpAddr>,
+    /// Never empty, none twice, all with port 0. By default and with `--lan` IPv4 stands first.
+    addresses: Vec<SocketAddr>,
     /// IPv6 was not named, so a machine without it is no error: its addresses are left out.
     may_lack_ipv6: bool,
 }
@@ -137,7 +137,7 @@ struct ListenError {
 impl Plan {
     /// The addresses that the options mean.
     fn new(options: &ListenOptions) -> Plan {
-        let both = |four, six| vec![IpAddr::V4(four), IpAddr::V6(six)];
+        let both = |four, six| vec![SocketAddr::from((four, 0)), SocketAddr::from((six, 0))];
         // `--lan` and `--bind` exclude each other; the options have made sure of that.
         let named = options.bind.concat();
         let (addresses, may_lack_ipv6) = match (options.lan, named.is_empty()) {
@@ -175,7 +175,7 @@ impl Plan {
             return Err(failed.explain(next.find(|&port| self.open_at(port, opener).is_ok())));
         }
         // All twenty are taken. Suggesting one of them makes no sense.
-        let addresses = self.addresses.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(", ");
+        let addresses = self.addresses.iter().map(|address| address.ip().to_string()).collect::<Vec<_>>().join(", ");
         let ports: Values<'_> = &[("first", &DEFAULT_PORT), ("last", &LAST_PORT), ("addresses", &addresses)];
         Err(StartError::of(Exit::Listen, "all in use", ports))
     }
@@ -188,8 +188,8 @@ impl Plan {
         opener: &mut impl FnMut(SocketAddr) -> io::Result<(L, u16)>,
     ) -> Result<Vec<L>, ListenError> {
         let mut listeners = Vec::new();
-        for &address in &self.addresses {
-            let address = SocketAddr::new(address, port);
+        for &(mut address) in &self.addresses {
+            address.set_port(port);
             match opener(address) {
                 Ok((listener, opened)) => {
                     listeners.push(listener);
@@ -212,11 +212,12 @@ fn next_ports(taken: u16) -> impl Iterator<Item = u16> {
 
 /// Removes addresses that stand twice or that a wildcard of the list includes: the second bind would find its
 /// port taken by the first.
-fn without_covered(given: &[IpAddr]) -> Vec<IpAddr> {
-    let mut kept: Vec<IpAddr> = Vec::new();
+fn without_covered(given: &[SocketAddr]) -> Vec<SocketAddr> {
+    let mut kept: Vec<SocketAddr> = Vec::new();
     for &address in given {
         // A socket on 0.0.0.0 also gets the connections to 127.0.0.1.
-        let covered = given.iter().any(|o| o.is_unspecified() && o.is_ipv4() == address.is_ipv4() && *o != address);
+        let is_wildcard = |other: &SocketAddr| other.ip().is_unspecified() && other.is_ipv4() == address.is_ipv4();
+        let covered = given.iter().any(|other| is_wildcard(other) && *other != address);
         if !covered && !kept.contains(&address) {
             kept.push(address);
         }
@@ -335,9 +336,13 @@ mod tests {
     type Opened = Result<(Vec<SocketAddr>, bool), String>;
 
     fn open(bind: &[IpAddr], port: Option<u16>, taken: &'static [(bool, u16)], has_six: bool) -> Opened {
-        let plan = Plan::new(&ListenOptions { port, bind: vec![bind.to_vec()], lan: false });
+        let plan = Plan::new(&ListenOptions { port, bind: vec![with_port_0(bind)], lan: false });
         let opened = plan.open(port, &mut opener(taken, has_six));
         opened.map_err(|error| error.to_string())
+    }
+
+    fn with_port_0(addresses: &[IpAddr]) -> Vec<SocketAddr> {
+        addresses.iter().map(|address| SocketAddr::new(*address, 0)).collect()
     }
 
     fn both(port: u16) -> Vec<SocketAddr> {
@@ -409,7 +414,7 @@ mod tests {
 
     #[test]
     fn a_wildcard_covers_the_addresses_of_its_family() {
-        let list = |texts: &[&str]| texts.iter().map(|t| t.parse().unwrap()).collect::<Vec<IpAddr>>();
+        let list = |texts: &[&str]| with_port_0(&texts.iter().map(|t| t.parse().unwrap()).collect::<Vec<_>>());
         let kept = without_covered(&list(&["127.0.0.1", "0.0.0.0", "::1", "::1", "0.0.0.0"]));
         assert_eq!(kept, list(&["0.0.0.0", "::1"]));
         assert_eq!(without_covered(&list(&["::", "127.0.0.1"])), list(&["::", "127.0.0.1"]));

@@ -18,7 +18,7 @@ use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 use barewire::files::{self, OpenMethod, RootWatch, Site, Symlinks, Weakness};
-use barewire::net::{self, LogFormat, Report, Server, Timeouts, server::HangUp};
+use barewire::net::{self, LogFormat, LogOutput, LogZone, Report, Server, Timeouts, server::HangUp};
 use barewire::practice;
 use barewire::service::texts::Values;
 use log::LevelFilter;
@@ -32,6 +32,7 @@ use crate::program::folder::{self, ServedPath};
 use crate::program::hang_up;
 use crate::program::landlock::{self, Allowed};
 use crate::program::listen::{self, Listening};
+use crate::program::log_file;
 use crate::program::options::{AuthFor, Options};
 use crate::program::study::{self, RunningStudy, StudyServer};
 use crate::program::wire_view::{self, StreamWriter, WireView};
@@ -68,7 +69,9 @@ fn serve(mut options: Options, hang_up: HangUp) -> Result<(), StartError> {
     let title = folder::title(&served.path);
     // Warnings about the limits come before the line that scripts wait for.
     let descriptors = raise_descriptors();
-    let settings = net_settings(&options, descriptors);
+    let log_output = log_file::output(&options, &served)?;
+    let hang_up = log_file::hang_up(&log_output, hang_up);
+    let settings = net_settings(&options, descriptors, log_output);
     let Listening { listeners, moved } = listen::open(&options.listen)?;
     let addresses: Vec<SocketAddr> = listeners.iter().map(|listener| listener.address()).collect();
     // The view gets the next port, so the port of the server must be known.
@@ -77,13 +80,7 @@ fn serve(mut options: Options, hang_up: HangUp) -> Result<(), StartError> {
     rules.has_view = study.is_some();
     let site = Site::open(&served.path, file_settings(&options, settings.loops, descriptors))
         .map_err(|error| StartError::of(Exit::Folder, "cannot serve", &[("name", &title), ("error", &error)]))?;
-    if options.write.option().is_some() {
-        let weaknesses = site.root().weaknesses(options.write.upload).into_iter();
-        warnings.extend(weaknesses.map(|weakness| match weakness {
-            Weakness::NoHardLinks => TEXTS.say("no hard links", &[]),
-            Weakness::NoFolderSync => TEXTS.say("no folder sync", &[]),
-        }));
-    }
+    warnings.extend(weaknesses(&site, &options));
     let mut banner = Banner {
         title,
         addresses,
@@ -100,7 +97,7 @@ fn serve(mut options: Options, hang_up: HangUp) -> Result<(), StartError> {
     let browser = options.study.open.then(|| study::open_browser(&banner.addresses, study.is_some()));
     banner.remarks.extend(browser.flatten());
     // Everything above has read /proc and opened files anywhere; everything below starts threads.
-    let protection = restrict(&site, &served, &options, study.as_ref());
+    let protection = restrict(&site, &served, &options, study.as_ref(), &settings.log_output);
     let log = start_logging(&options).map_err(failed)?;
     let add = |(is_weak, text)| if is_weak { banner.remarks.push(text) } else { log::debug!("{text}") };
     protection.into_iter().for_each(add);
@@ -123,6 +120,19 @@ fn serve(mut options: Options, hang_up: HangUp) -> Result<(), StartError> {
     Ok(())
 }
 
+/// Sentences about what the file system of the folder cannot do for those who write.
+fn weaknesses(site: &Site, options: &Options) -> Vec<String> {
+    if options.write.option().is_none() {
+        return Vec::new();
+    }
+    let weaknesses = site.root().weaknesses(options.write.upload).into_iter();
+    let say = |weakness| match weakness {
+        Weakness::NoHardLinks => TEXTS.say("no hard links", &[]),
+        Weakness::NoFolderSync => TEXTS.say("no folder sync", &[]),
+    };
+    weaknesses.map(say).collect()
+}
+
 /// Says what the server did since `began`.
 fn say_farewell(options: &Options, report: &Report, began: Instant, log: &StreamWriter) {
     if !options.output.quiet {
@@ -135,15 +145,25 @@ fn say_farewell(options: &Options, report: &Report, began: Instant, log: &Stream
 
 /// Restricts the process with Landlock. Returns a sentence about each thing that protects the files, and before it
 /// whether it is weaker than elsewhere: then it is a remark on the start screen, else a line of the debug log.
-fn restrict(site: &Site, served: &ServedPath, options: &Options, study: Option<&StudyServer>) -> [(bool, String); 2] {
+fn restrict(
+    site: &Site,
+    served: &ServedPath,
+    options: &Options,
+    study: Option<&StudyServer>,
+    log: &LogOutput,
+) -> [(bool, String); 2] {
     let allowed = Allowed {
         reads_anywhere: options.files.symlinks == Symlinks::Any,
         writes: options.write.option().is_some(),
         connects_to: study.map(|study| study.main.port()),
+        log_folder: match log {
+            LogOutput::File(file) => Some(folder::parent(file.path()).to_path_buf()),
+            LogOutput::Stdout | LogOutput::Stderr => None,
+        },
     };
     // A failure is a remark and no error: the server is safe without Landlock.
     let above = if allowed.reads_anywhere || allowed.writes { None } else { served.folder_above() };
-    let landlock = match landlock::restrict(above.as_deref().unwrap_or(served.folder()), allowed) {
+    let landlock = match landlock::restrict(above.as_deref().unwrap_or(served.folder()), &allowed) {
         Ok(()) => {
             let folder = folder::title(above.as_deref().unwrap_or(served.folder()));
             let name = match above {
@@ -246,7 +266,7 @@ fn most_connections(descriptors: u64) -> usize {
 
 /// How the event loops work: limits of messages, time, connections and threads.
 /// `descriptors` is the limit of open files that holds now. Options that were not given get their value here.
-fn net_settings(options: &Options, descriptors: u64) -> net::Settings {
+fn net_settings(options: &Options, descriptors: u64, log_output: LogOutput) -> net::Settings {
     let cores = available_parallelism().map_or(1, usize::from);
     let limits = &options.limits;
     let max_connections = limits.max_connections.unwrap_or_else(|| most_connections(descriptors));
@@ -263,6 +283,7 @@ fn net_settings(options: &Options, descriptors: u64) -> net::Settings {
             idle: limits.idle_timeout,
             send: limits.send_timeout,
             min_rate: limits.min_rate,
+            drain_delay: limits.drain_delay,
             grace: limits.grace,
             ..Timeouts::default()
         },
@@ -275,14 +296,16 @@ fn net_settings(options: &Options, descriptors: u64) -> net::Settings {
         upload_memory: options.write.upload_memory as usize,
         log: log_format(options),
         sendfile: !options.study.no_sendfile,
-        // Standard output is for the wire view then.
-        log_to_stderr: options.study.wire.is_some(),
+        log_output,
+        // Read now: with Landlock the rules of the zone are out of reach.
+        log_zone: LogZone::of_system(),
     }
 }
 
 fn log_format(options: &Options) -> LogFormat {
     match options.output.log {
         Some(format) => format,
+        None if options.output.log_file.is_some() => LogFormat::Combined,
         // The wire view takes its place on standard output.
         None if options.study.wire.is_some() => LogFormat::Off,
         None if io::stdout().is_terminal() => LogFormat::Short,

@@ -10,9 +10,10 @@
 //! | 3. the method works nowhere | [`router::not_allowed`] | 501, 405 |
 //! | 4. a preflight of an origin that `--cors` allows | [`Cors`] | 204 |
 //! | 5. a write that a foreign page asked for | [`foreign_write`] | 403 |
-//! | 6. credentials are missing or wrong | [`Auth`] | 401, 429 |
-//! | 7. `OPTIONS *` | here | 204 |
-//! | 8. everything else | the service: routes, then files | 404, 405, 200 … |
+//! | 6. a probe of `/.health` | [`Health`] | 200, 503 |
+//! | 7. credentials are missing or wrong | [`Auth`] | 401, 429 |
+//! | 8. `OPTIONS *` | here | 204 |
+//! | 9. everything else | the service: routes, then files | 404, 405, 200 … |
 //!
 //! Every response is sent with the fields of [`App::added_fields`], whether it is from a cache, a handler, a worker, a
 //! panic, step 1, or the 503 of a full server. The connection adds them when it writes the head. To add a field to
@@ -26,7 +27,7 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use crate::http::target::{self, TargetForm};
 use crate::http::{AddedFields, FieldError, MergeRule, Method, Request, RequestError, Status};
 use crate::service::access::origins::{Cors, ForeignWrite, RESOURCE_POLICY, foreign_write};
-use crate::service::access::{basic::Auth, hosts, hosts::Hosts};
+use crate::service::access::{basic::Auth, health::Health, hosts, hosts::Hosts};
 use crate::service::error_page::{self, Problem, TEXTS};
 use crate::service::{Answer, RequestContext, Response, Service, response::is_connection_field, router, text};
 
@@ -54,6 +55,8 @@ pub struct Settings {
     pub no_store: bool,
     /// Whether there is a wire view, to which error pages link.
     pub has_view: bool,
+    /// Who may ask for `/.health`.
+    pub health: Health,
 }
 
 /// The additions to the response to one request. They follow from the request alone, so they are known before the
@@ -71,6 +74,8 @@ pub struct App {
     rules: Arc<Rules>,
     /// The last authority that was allowed. Nearly all clients name the same one, so it is compared first.
     last_host: Option<Vec<u8>>,
+    /// The server was asked to stop, which `/.health` says.
+    is_stopping: bool,
     service: Box<dyn Service>,
 }
 
@@ -82,6 +87,7 @@ struct Rules {
     cors: Option<Cors>,
     auth: Option<Auth>,
     has_view: bool,
+    health: Health,
     /// For responses that no page of another origin may read.
     fields: AddedFields,
     /// For responses that the page may read which asked for them.
@@ -97,12 +103,12 @@ impl App {
         let invalid = |_| io::Error::new(io::ErrorKind::InvalidInput, "a header field cannot be sent");
         // A preflight lists the methods of the service, so the rules need them.
         let rules = Rules::new(settings, &service.methods()).map_err(invalid)?;
-        Ok(App { rules: Arc::new(rules), last_host: None, service: Box::new(service) })
+        Ok(App { rules: Arc::new(rules), last_host: None, is_stopping: false, service: Box::new(service) })
     }
 
     /// How this request will be answered. Called on an event loop; does not block.
     pub fn answer(&mut self, request: &Request<'_>, context: &RequestContext) -> Answer {
-        let App { rules, last_host, service } = self;
+        let App { rules, last_host, is_stopping, service } = self;
         let method = request.method();
         // 2. Before the other steps: a page that reaches us by DNS rebinding must learn nothing, not even which methods
         // work.
@@ -124,15 +130,19 @@ impl App {
         {
             return forbidden(request, foreign).into();
         }
-        // 6. The answer may be a job that runs bcrypt. After it the request is decided again, from the first step.
+        // 6. Before credentials: a program that watches this server has none, and gets the status alone.
+        if let Some(response) = rules.health.answer(request, context, *is_stopping) {
+            return response.into();
+        }
+        // 7. The answer may be a job that runs bcrypt. After it the request is decided again, from the first step.
         if let Some(answer) = rules.auth.as_ref().and_then(|auth| auth.check(request, context)) {
             return answer;
         }
-        // 7. After credentials: only clients that may use this server get the list of methods.
+        // 8. After credentials: only clients that may use this server get the list of methods.
         if request.form() == TargetForm::Asterisk && !service.takes(request) {
             return router::options(&service.methods()).into();
         }
-        // 8. The router is itself a service, with the files as its fallback.
+        // 9. The router is itself a service, with the files as its fallback.
         service.answer(request, context)
     }
 
@@ -180,10 +190,20 @@ impl App {
         self.service.relieve();
     }
 
+    /// From now on `/.health` says that this server will stop.
+    pub(crate) fn announce_stop(&mut self) {
+        self.is_stopping = true;
+    }
+
     /// The same app for another event loop.
     pub fn fork(&self) -> App {
         // The rules are shared, so credentials that one loop found right are right for all.
-        App { rules: Arc::clone(&self.rules), last_host: None, service: self.service.fork() }
+        App {
+            rules: Arc::clone(&self.rules),
+            last_host: None,
+            is_stopping: self.is_stopping,
+            service: self.service.fork(),
+        }
     }
 }
 
@@ -191,7 +211,7 @@ impl<S: Service + 'static> From<S> for App {
     /// The service with the default settings.
     fn from(service: S) -> App {
         let rules = Rules::new(Settings::default(), &service.methods()).unwrap_or_default();
-        App { rules: Arc::new(rules), last_host: None, service: Box::new(service) }
+        App { rules: Arc::new(rules), last_host: None, is_stopping: false, service: Box::new(service) }
     }
 }
 
@@ -202,9 +222,9 @@ impl Rules {
         let cors = settings.cors.as_deref().map(|origin| Cors::new(origin, methods));
         let fields = Rules::added_fields(&settings, cors.as_ref(), false)?;
         let readable_fields = Rules::added_fields(&settings, cors.as_ref(), true)?;
-        let Settings { hosts, auth, has_view, .. } = settings;
+        let Settings { hosts, auth, has_view, health, .. } = settings;
         let allows_foreign_writes = settings.allow_foreign_writes;
-        Ok(Rules { hosts, allows_foreign_writes, cors, auth, has_view, fields, readable_fields })
+        Ok(Rules { hosts, allows_foreign_writes, cors, auth, has_view, health, fields, readable_fields })
     }
 
     /// The fields of every response. Later ones replace earlier ones of the same name.

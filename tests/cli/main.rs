@@ -11,6 +11,7 @@ mod examples;
 mod explain_and_send;
 mod labs;
 mod limits_and_sandbox;
+mod log_file;
 mod manual;
 mod packaging;
 mod passwords;

@@ -14,6 +14,7 @@ use rustix::process::Signal;
 use crate::program::{PASS_SOCKET, barewire, get, run, shell, site_folder};
 use crate::support::client::converse;
 use crate::support::server::Server;
+use crate::support::until;
 
 fn checkout() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -55,10 +56,13 @@ fn default_of(option: &str) -> String {
     default.split(']').next().unwrap().to_string()
 }
 
-/// The time that running responses get, as these arguments say it.
-fn grace(arguments: &[String]) -> u64 {
-    let given = arguments.iter().skip_while(|word| *word != "--grace").nth(1).cloned();
-    seconds(&given.unwrap_or_else(|| default_of("--grace")))
+/// The time from TERM to the end of the last response, as these arguments say it.
+fn stop_time(arguments: &[String]) -> u64 {
+    let of = |option: &str| {
+        let given = arguments.iter().skip_while(|word| *word != option).nth(1).cloned();
+        seconds(&given.unwrap_or_else(|| default_of(option)))
+    };
+    of("--drain-delay") + of("--grace")
 }
 
 #[test]
@@ -78,10 +82,23 @@ fn the_containers_start_and_their_probes_are_answered() {
         });
         let server = Server::of(&mut barewire(&folder, &changed.collect::<Vec<_>>()));
         // kubelet names the address of the pod.
-        let probe = "GET / HTTP/1.1\r\nHost: 10.42.0.7:8080\r\nConnection: close\r\n\r\n";
-        let response = converse(([127, 0, 0, 1], server.port()).into(), probe);
-        assert!(response.starts_with(b"HTTP/1.1 200 "), "{arguments:?}");
-        assert_eq!(server.stop(Signal::TERM).0, 0);
+        let (_, path) = kubernetes.split_once("httpGet: {path: ").unwrap();
+        let path = path.split(',').next().unwrap();
+        // The field makes it a request that does not come from this computer, as in a container.
+        let probe = |fields: &str| {
+            let probe = format!("GET {path} HTTP/1.1\r\nHost: 10.42.0.7:8080\r\nVia: 1.1 a\r\n{fields}\r\n");
+            String::from_utf8(converse(([127, 0, 0, 1], server.port()).into(), probe)).unwrap()
+        };
+        let response = probe("Connection: close\r\n");
+        assert!(response.starts_with("HTTP/1.1 200 ") && response.ends_with("\r\n\r\n"), "{arguments:?} {response}");
+        let has_delay = arguments.iter().any(|word| word == "--drain-delay");
+        if has_delay {
+            // Kubernetes sees that it will stop, and others can still connect.
+            server.signal(Signal::TERM);
+            until("the probe fails", || probe("Connection: close\r\n").starts_with("HTTP/1.1 503 "));
+        }
+        // A second signal does not wait for the delay.
+        assert_eq!(server.stop(Signal::TERM).0, if has_delay { 143 } else { 0 });
     }
     let image = format!("barewire:{}", env!("CARGO_PKG_VERSION"));
     assert_eq!([value(&compose, "image:"), value(&kubernetes, "image:")], [image.clone(), image]);
@@ -99,9 +116,9 @@ fn the_containers_start_and_their_probes_are_answered() {
 fn nothing_is_killed_before_its_grace_is_over() {
     let (compose, kubernetes) = (text("packaging/compose.yaml"), text("packaging/kubernetes.yaml"));
     let unit = text("packaging/barewire.service");
-    assert!(seconds(&value(&unit, "TimeoutStopSec=")) > grace(&[]));
-    assert!(seconds(&value(&compose, "stop_grace_period:")) > grace(&words(&compose, "command:")));
-    let whole = seconds(&value(&kubernetes, "sleep:")) + grace(&words(&kubernetes, "args:"));
+    assert!(seconds(&value(&unit, "TimeoutStopSec=")) > stop_time(&[]));
+    assert!(seconds(&value(&compose, "stop_grace_period:")) > stop_time(&words(&compose, "command:")));
+    let whole = stop_time(&words(&kubernetes, "args:"));
     assert!(seconds(&value(&kubernetes, "terminationGracePeriodSeconds:")) > whole, "{whole}");
 }
 

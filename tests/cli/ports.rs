@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::net::TcpListener;
+use std::net::{Ipv6Addr, SocketAddrV6, TcpListener};
 use std::os::fd::OwnedFd;
 use std::process::Stdio;
 
 use rustix::process::Signal;
 
 use crate::program::{PASS_SOCKET, assert_error, barewire, get, run, shell, site_folder, without_rights};
+use crate::support::client::{converse, request};
 use crate::support::notice;
 use crate::support::server::Server;
 
@@ -112,4 +113,32 @@ fn the_view_has_a_port_of_its_own_or_says_why_not() {
     assert!(get(view, "/").starts_with("HTTP/1.1 403 "), "a name without port is not one of its names");
     let (exit, said) = server.stop(Signal::TERM);
     assert_eq!((exit, said.lines().count()), (0, 2), "the view and the end: {said}");
+}
+
+/// The link-local addresses of this computer: address, number and name of the interface.
+fn link_local() -> Option<(Ipv6Addr, u32, String)> {
+    // fe8000000000000000fc00fffe000001 04 40 20 80 eth0: address, interface, prefix, scope, flags, name.
+    let table = fs::read_to_string("/proc/net/if_inet6").unwrap_or_default();
+    table.lines().find_map(|line| {
+        let words: Vec<&str> = line.split_ascii_whitespace().collect();
+        let address = u128::from_str_radix(words[0], 16).ok()?;
+        let interface = u32::from_str_radix(words[1], 16).ok()?;
+        (words[3] == "20").then(|| (Ipv6Addr::from_bits(address), interface, words[5].to_string()))
+    })
+}
+
+#[test]
+fn a_link_local_address_with_its_interface_is_served_and_its_url_is_one_for_curl() {
+    let Some((address, number, name)) = link_local() else {
+        return notice("skipped: no interface has a link-local address");
+    };
+    let folder = site_folder();
+    let bind = format!("{address}%{name}");
+    let server = Server::of(&mut barewire(&folder, &["-p", "0", "-b", "127.0.0.1", "-b", &bind, "site"]));
+    let port = server.port();
+    let response =
+        converse(SocketAddrV6::new(address, port, 0, number).into(), request("GET", "/a.txt", "Connection: close\r\n"));
+    assert!(response.ends_with(b"hello\n"), "{}", response.escape_ascii());
+    let line = format!("listening on http://127.0.0.1:{port}/ http://[{address}%25{name}]:{port}/ serving ./site\n");
+    assert_eq!(server.line(), line);
 }

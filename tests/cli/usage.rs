@@ -39,6 +39,21 @@ fn wrong_usage_says_what_is_wrong_and_what_to_type() {
             "For example:  barewire -b 192.168.1.20",
         ),
         (
+            &["-b", "fe80::1"],
+            "--bind takes a link-local address with its interface, such as fe80::1%eth0, not \"fe80::1\".",
+            "For example:  barewire -b 192.168.1.20",
+        ),
+        (
+            &["-b", "fe80::1%none0"],
+            "--bind takes an interface of this computer after the %, not \"fe80::1%none0\".",
+            "For example:  barewire -b 192.168.1.20",
+        ),
+        (
+            &["-b", "127.0.0.1%lo"],
+            "--bind takes an interface only after a link-local address, such as fe80::1%eth0, not \"127.0.0.1%lo\".",
+            "For example:  barewire -b 192.168.1.20",
+        ),
+        (
             &["-H", "Content-Length: 5"],
             "--header may not set Content-Length: the server writes this field itself.",
             "For example:  barewire -H 'X-Robots-Tag: noindex'",

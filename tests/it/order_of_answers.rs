@@ -39,6 +39,11 @@ fn of_two_things_wrong_the_one_checked_first_is_named() {
     // 5 before 6: a write from another site, without a password.
     assert_eq!(answer("DELETE", "/a.txt", "localhost", EVIL), 403);
     assert_eq!(answer("DELETE", "/missing", "localhost", &format!("{EVIL}{right}")), 403);
+    // 2 before `/.health`, and `/.health` before 6: a probe has no password, and only GET and HEAD are one.
+    assert_eq!(answer("GET", "/.health", "evil.example", ""), 421);
+    assert_eq!(answer("GET", "/.health", "localhost", ""), 200);
+    assert_eq!(answer("PUT", "/.health", "localhost", ""), 401);
+    assert_eq!(answer("GET", "/.health", "localhost", "X-Forwarded-For: 192.0.2.1\r\n"), 401);
     // 6 before 7: without a password a client does not learn which files exist.
     assert_eq!(answer("DELETE", "/missing", "localhost", ""), 401);
     assert_eq!(answer("GET", "/missing", "localhost", ""), 401);

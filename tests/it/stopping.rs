@@ -11,7 +11,7 @@ use barewire::net::{Settings, Timeouts};
 use barewire::service::{Answer, Response as HttpResponse, Sink};
 use rustix::process::Signal;
 
-use crate::support::client::{Client, request};
+use crate::support::client::{Client, basic, get, raw, request};
 use crate::support::folder::Folder;
 use crate::support::library::Library;
 use crate::support::response::Response;
@@ -86,6 +86,45 @@ fn a_second_signal_ends_it_now() {
         server.signal(signal);
         assert_eq!(server.exit().code(), Some(code));
     }
+}
+
+#[test]
+fn a_balancer_sees_503_before_the_port_is_closed() {
+    let folder = Folder::with(&[("a.txt", "fine")]);
+    let mut server = Server::start(&folder, &["--drain-delay", "1h", "--auth", "ann:one"]);
+    for method in ["GET", "HEAD"] {
+        let response = raw(&server, request(method, "/.health", ""), method);
+        response.assert_status(200);
+        assert_eq!((&*response.text(), response.field("cache-control")), ("", Some("no-store")), "{method}");
+    }
+    let password = basic("ann:one");
+    let mut before = Client::connect(&server);
+    before.get("/a.txt", &password).assert_status(200);
+    server.signal(Signal::TERM);
+    until("a probe fails", || get(&server, "/.health", "").status == 503);
+    assert_eq!(get(&server, "/.health", "").text(), "");
+    // All others are served as before, on open connections and on new ones.
+    assert_eq!(before.get("/a.txt", &password).text(), "fine");
+    assert_eq!(get(&server, "/a.txt", &password).text(), "fine");
+    // A client of a proxy learns nothing: it is asked for a password.
+    get(&server, "/.health", "Forwarded: for=192.0.2.1\r\n").assert_status(401);
+    server.signal(Signal::TERM);
+    assert_eq!(server.exit().code(), Some(143));
+}
+
+#[test]
+fn after_the_delay_the_port_is_closed_and_the_server_ends() {
+    const DELAY: Duration = Duration::from_millis(200);
+    let folder = Folder::with(&[("a.txt", "fine")]);
+    let mut server = Server::start(&folder, &["--drain-delay", "200ms", "--grace", "1h"]);
+    let mut idle = Client::connect(&server);
+    idle.get("/a.txt", "").assert_status(200);
+    let began = Instant::now();
+    server.signal(Signal::TERM);
+    idle.assert_ended();
+    assert!(began.elapsed() >= DELAY, "ended after {:?}", began.elapsed());
+    assert_eq!(server.exit().code(), Some(0));
+    assert!(TcpStream::connect(server.address).is_err());
 }
 
 /// Whether these tests run under `nohup`: then a server of theirs must stay.

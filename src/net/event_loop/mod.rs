@@ -55,10 +55,19 @@ const WAKER: Token = Token(0);
 
 /// The value of [`ServerState::run_state`] in normal service.
 pub(crate) const SERVING: u8 = 0;
-/// No new connections; responses that have begun go on.
+/// The server was asked to stop: it goes on as before until [`StopTimes::drain`], and then drains.
 pub(crate) const DRAINING: u8 = 1;
 /// Stop at once.
 pub(crate) const STOPPING: u8 = 2;
+
+/// The moments of a stop.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StopTimes {
+    /// From now on there are no new connections, and only responses that have begun go on.
+    pub(crate) drain: Instant,
+    /// All connections that are left are closed.
+    pub(crate) grace_ends: Instant,
+}
 
 /// What all loops share. A loop reads it when a connection begins or ends, but never for a single request.
 pub(crate) struct ServerState {
@@ -70,8 +79,8 @@ pub(crate) struct ServerState {
     pub(crate) admission: Admission,
     /// [`SERVING`], [`DRAINING`] or [`STOPPING`].
     pub(crate) run_state: AtomicU8,
-    /// When the grace period ends, once draining has begun.
-    pub(crate) grace_ends: OnceLock<Instant>,
+    /// Once the server was asked to stop.
+    pub(crate) stop_times: OnceLock<StopTimes>,
 }
 
 pub(crate) struct EventLoop {
@@ -214,15 +223,24 @@ impl EventLoop {
             // The usual case costs one load and one comparison per turn.
             SERVING => true,
             DRAINING => {
-                // The first time after the server was asked to stop.
-                if !self.context.draining {
-                    self.drain();
-                }
-                // The clock is read here and not taken from the turn: the poller may have waited since.
-                !self.connections.is_empty() && self.server.grace_ends.get().is_some_and(|end| Instant::now() < *end)
+                let times = self.server.stop_times.get().copied();
+                times.is_some_and(|times| self.goes_on_draining(times))
             }
             _ => false,
         }
+    }
+
+    fn goes_on_draining(&mut self, times: StopTimes) -> bool {
+        self.context.app.announce_stop();
+        // The clock is read here and not taken from the turn: the poller may have waited since.
+        if Instant::now() < times.drain {
+            return true;
+        }
+        // The first time since that moment.
+        if !self.context.draining {
+            self.drain();
+        }
+        !self.connections.is_empty() && Instant::now() < times.grace_ends
     }
 
     fn drain(&mut self) {
@@ -269,7 +287,9 @@ impl EventLoop {
             return Some(Duration::ZERO);
         }
         // Counted from the clock of the turn, which is a little old: a deadline may be met late, never early.
-        let moments = [self.deadlines.next(), self.paused_until, self.server.grace_ends.get().copied()];
+        let stop = self.server.stop_times.get();
+        let stop = stop.map(|times| if self.context.draining { times.grace_ends } else { times.drain });
+        let moments = [self.deadlines.next(), self.paused_until, stop];
         let next = moments.into_iter().flatten().min()?;
         Some(next.saturating_duration_since(self.context.now))
     }

@@ -9,7 +9,7 @@
 //!
 //! [`check`]: crate::program::options
 
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -110,7 +110,7 @@ pub(crate) struct ListenOptions {
     pub(crate) port: Option<u16>,
     /// An address to listen on; may be repeated [default: 127.0.0.1 and ::1]
     #[arg(short, long, value_name = "ADDR", value_parser = lines(value::address))]
-    pub(crate) bind: Vec<Lines<IpAddr>>,
+    pub(crate) bind: Vec<Lines<SocketAddr>>,
     /// Listen on all addresses: everyone on your network can connect
     #[arg(long)]
     pub(crate) lan: bool,
@@ -188,6 +188,9 @@ pub(crate) struct AccessOptions {
     /// A host name that this server accepts; may be repeated
     #[arg(long, value_name = "NAME", value_parser = lines(value::host))]
     pub(crate) host: Vec<Lines<String>>,
+    /// Let everybody ask for /.health [default: only programs on this computer]
+    #[arg(long)]
+    pub(crate) health: bool,
     /// The users of `auth`, which is emptied when they are read: no password stays in memory in clear.
     #[arg(skip)]
     pub(crate) credentials: Credentials,
@@ -231,6 +234,9 @@ pub(crate) struct LimitOptions {
     /// How long running responses may take after Ctrl-C
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = value::time_or_zero)]
     pub(crate) grace: Duration,
+    /// How long to accept connections after TERM, while /.health says 503
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = value::time_or_zero)]
+    pub(crate) drain_delay: Duration,
     /// Event loops, each a thread [default: the number of cores]
     // No machine has more cores.
     #[arg(long, value_name = "N", value_parser = count(1..=256))]
@@ -288,6 +294,9 @@ pub(crate) struct OutputOptions {
     /// The access log, on standard output [default: short on a terminal, else combined]
     #[arg(long, value_name = "FORMAT", value_parser = word(&LOG_FORMATS))]
     pub(crate) log: Option<LogFormat>,
+    /// Append the access log to a file; HUP opens it again
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) log_file: Option<PathBuf>,
     /// When to use colors
     #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = word(&COLORS))]
     pub(crate) color: Color,

@@ -28,6 +28,7 @@ use std::io;
 use std::process;
 use std::time::Duration;
 
+use barewire::net::LogFormat;
 use barewire::service::{Credentials, texts::Values};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
@@ -225,6 +226,7 @@ impl Origins<'_> {
         }
         self.check_lines()?;
         self.check_listen(&mut options.listen)?;
+        self.check_log(options)?;
         self.check_study(options)?;
         self.check_access(options)
     }
@@ -256,6 +258,15 @@ impl Origins<'_> {
         Ok(())
     }
 
+    /// `--log off` and `--log-file`.
+    fn check_log(&self, options: &Options) -> Result<(), StartError> {
+        let is_off = options.output.log == Some(LogFormat::Off);
+        match is_off && options.output.log_file.is_some() {
+            true => Err(wrong_usage("log is off", &[("name", &self.name("log_file"))])),
+            false => Ok(()),
+        }
+    }
+
     /// The options of the wire view; the head timeout, which `--study` makes longer.
     fn check_study(&self, options: &mut Options) -> Result<(), StartError> {
         let study = &options.study;
@@ -265,7 +276,8 @@ impl Origins<'_> {
             }
         }
         // The view shows the secrets of all clients that connect.
-        let is_local = !options.listen.lan && options.listen.bind.concat().iter().all(|address| address.is_loopback());
+        let is_local =
+            !options.listen.lan && options.listen.bind.concat().iter().all(|address| address.ip().is_loopback());
         if study.wire_secrets && !is_local {
             return Err(wrong_usage("secrets of others", &[]));
         }

@@ -10,7 +10,7 @@
 //! Nothing is guessed, because a value in a start script must mean one thing. An error is the rest of a sentence that
 //! begins with the name of the option or of its variable: `takes a number from 0 to 65535, not "abc".`
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ use barewire::service::{access::hosts::host_name, response::is_connection_field,
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use crate::program::error::TEXTS;
+use crate::program::zone;
 
 /// The values in one mention of an option that may be repeated.
 ///
@@ -135,14 +136,21 @@ fn in_units(size: u64) -> String {
     format!("{}{unit}", size / factor)
 }
 
-/// An address; an IPv6 one may stand in brackets.
-pub(crate) fn address(text: &str) -> Result<IpAddr, String> {
+/// An address, as a socket address with port 0; an IPv6 one may stand in brackets, and a link-local one has a zone.
+pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
     // Brackets are right in a URL, so people type them here as well.
     let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).unwrap_or(text);
-    match bare.parse() {
-        Ok(address) => Ok(address),
-        Err(_) if text.parse::<SocketAddr>().is_ok() => refuse("an address without port", text),
-        Err(_) => refuse("an address", text),
+    let (bare, zone) = bare.split_once('%').map_or((bare, None), |(bare, zone)| (bare, Some(zone)));
+    match (bare.parse(), zone) {
+        (Ok(IpAddr::V6(six)), None) if six.is_unicast_link_local() => refuse("a zone", text),
+        (Ok(address), None) => Ok(SocketAddr::new(address, 0)),
+        (Ok(IpAddr::V6(six)), Some(zone)) if six.is_unicast_link_local() => match zone::index(zone) {
+            Some(index) => Ok(SocketAddrV6::new(six, 0, 0, index).into()),
+            None => refuse("an interface", text),
+        },
+        (Ok(_), Some(_)) => refuse("no zone", text),
+        (Err(_), _) if text.parse::<SocketAddr>().is_ok() => refuse("an address without port", text),
+        (Err(_), _) => refuse("an address", text),
     }
 }
 

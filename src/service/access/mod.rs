@@ -4,11 +4,13 @@
 //! |---|---|---|
 //! | `hosts` | Is the request for a name of this server? | DNS rebinding |
 //! | `origins` | Is a write from a page of this server, or from no page? May a page of another origin read? | cross-site request forgery |
+//! | `health` | Is this a probe of `/.health` from a program that may have the status? | |
 //! | `basic`, `credentials` | Does the client know a password? | use by strangers |
 //! | `throttle` | Has the client failed too often? | guessing passwords |
 
 pub mod basic;
 pub mod credentials;
+pub mod health;
 pub mod hosts;
 pub mod origins;
 pub(crate) mod throttle;
