@@ -367,7 +367,9 @@ mod tests {
     #[test]
     fn a_listener_on_loopback_is_not_paced_and_any_other_one_is_as_the_system_wants_it() {
         let default = std::fs::read("/proc/sys/net/ipv4/tcp_congestion_control").unwrap();
-        for (address, expected) in [("127.0.0.1:0", &b"reno"[..]), ("[::1]:0", b"reno"), ("0.0.0.0:0", default.trim_ascii())] {
+        for (address, expected) in
+            [("127.0.0.1:0", &b"reno"[..]), ("[::1]:0", b"reno"), ("0.0.0.0:0", default.trim_ascii())]
+        {
             // A machine may lack IPv6.
             let Ok(socket) = prepare(address.parse().unwrap()) else { continue };
             let control = socket.tcp_congestion().unwrap();
