@@ -53,7 +53,6 @@ enum Writing {
 /// The state machine of one connection.
 #[derive(Clone, Debug)]
 pub struct Http1 {
-    /// Shared by the connections of a loop.
     limits: Arc<Limits>,
     reading: Reading,
     writing: Writing,

@@ -181,8 +181,8 @@ fn every_route_is_exact_to_the_byte() {
             "busy",
             "",
             "HTTP/1.1 503 Service Unavailable\r\nDate: D\r\nConnection: close\r\nContent-Length: 35\r\n\
-                 Content-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\nRetry-After: 5\r\nRefresh: 5\r\n\
-                 X-Content-Type-Options: nosniff\r\n\r\n503 Too busy. Trying again in 5 s.\n"
+                 Content-Type: text/plain; charset=utf-8\r\nRetry-After: 5\r\nRefresh: 5\r\n\
+                 X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n\r\n503 Too busy. Trying again in 5 s.\n"
             .into(),
         ),
     ];

@@ -135,12 +135,8 @@ impl Service for Site {
             });
         }
         if let Some(response) = state.respond(request, context, false, None) {
-            // Robots ask for many missing files: requests that arrived together share this check, as in the cache.
-            if is_missing(&response) && self.seen_for != context.arrival {
-                if resolver.root.is_gone() {
-                    return Answer::Now(disk_error::gone(request, Gone::Missing));
-                }
-                self.seen_for = context.arrival;
+            if is_missing(&response) && has_lost_root(&mut self.seen_for, context, resolver) {
+                return Answer::Now(disk_error::gone(request, Gone::Missing));
             }
             if let Some(cache) = &mut self.cache {
                 cache.store(request, &response, resolver, context.now);
@@ -371,6 +367,16 @@ impl SiteState {
 /// Whether the reason may be that the root was removed. Under Landlock everything in a removed root is forbidden.
 fn is_missing(response: &Response) -> bool {
     matches!(response.status(), Status::NOT_FOUND | Status::FORBIDDEN)
+}
+
+/// Whether the root was removed. Robots ask for many missing files: requests that arrived together share this check, as
+/// in the cache. `seen_for` is the arrival number for which the root was last seen.
+fn has_lost_root(seen_for: &mut u64, context: &RequestContext, resolver: &Resolver) -> bool {
+    let is_gone = *seen_for != context.arrival && resolver.root.is_gone();
+    if !is_gone {
+        *seen_for = context.arrival;
+    }
+    is_gone
 }
 
 /// Whether the client is a browser that navigates: its `Accept` names text/html.
