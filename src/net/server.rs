@@ -326,6 +326,7 @@ pub fn stop_on_signals(stopper: Stopper, hang_up: HangUp) -> io::Result<()> {
                 (SIGINT | SIGTERM | SIGHUP, _) => {
                     stopping = true;
                     // After this notice a service manager waits for the grace period before it kills the process.
+                    #[cfg(feature = "cli")]
                     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
                     stopper.stop();
                 }

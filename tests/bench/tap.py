@@ -64,7 +64,7 @@ def instructions(program, requests):
 def main():
     with tempfile.TemporaryDirectory() as folder:
         costs = {}
-        for name, features in [("with", []), ("without", ["--no-default-features"])]:
+        for name, features in [("with", []), ("without", ["--no-default-features", "--features", "server"])]:
             program = built(features, folder)
             many, few = (instructions(program, n) for n in (REQUESTS, FEW))
             costs[name] = (many - few) / (REQUESTS - FEW)

@@ -9,6 +9,7 @@ mod support;
 mod completions;
 mod examples;
 mod explain_and_send;
+mod features;
 mod labs;
 mod limits_and_sandbox;
 mod log_file;

@@ -32,6 +32,7 @@ use crate::http::{
 /// above it one mistyped digit would keep a worker busy for minutes.
 const COSTS: std::ops::RangeInclusive<u64> = 4..=17;
 /// Bytes of a password that bcrypt reads.
+#[cfg(feature = "bcrypt")]
 const PASSWORD_BYTES: usize = 72;
 /// Bytes of a hash in its text form.
 const TEXT_BYTES: usize = 60;
@@ -47,6 +48,7 @@ const LENIENT: GeneralPurposeConfig = NO_PAD.with_decode_allow_trailing_bits(tru
 const NO_COLON: &str = "there is no colon between user and password";
 const CONTROL_BYTE: &str = "there is a control character in it, which no client can send";
 const DAMAGED: &str = "the bcrypt hash is damaged";
+const NO_BCRYPT: &str = "hashes need a build with the feature `bcrypt`";
 
 /// The credentials of a request: the bytes `user:password`.
 ///
@@ -149,7 +151,7 @@ impl Credentials {
         self.insert(credential.user(), Secret::Plain(digest))
     }
 
-    /// Adds the users of an htpasswd file.
+    /// Adds the users of an htpasswd file. Needs the feature `bcrypt`.
     ///
     /// # Errors
     /// The first line that cannot be used, and why.
@@ -168,6 +170,9 @@ impl Credentials {
 
     /// Adds the user of one line of such a file: `ann:$2y$10$…22 characters of salt……31 characters of hash…`.
     fn add_line(&mut self, line: &[u8]) -> Result<(), String> {
+        if !cfg!(feature = "bcrypt") {
+            return Err(NO_BCRYPT.into());
+        }
         // A second colon ends the hash, and a remark follows (as for nginx).
         let mut parts = line.split(|&b| b == b':');
         let user = parts.next().unwrap_or_default();
@@ -287,6 +292,7 @@ fn spend(password: &[u8], top_cost: u32) {
     black_box(bcrypt_of(top_cost, UNUSED_SALT, password));
 }
 
+#[cfg(feature = "bcrypt")]
 fn bcrypt_of(cost: u32, salt: [u8; 16], password: &[u8]) -> [u8; 24] {
     #[cfg(test)]
     crate::service::testing::bcrypt_work::add(1 << cost);
@@ -295,6 +301,12 @@ fn bcrypt_of(cost: u32, salt: [u8; 16], password: &[u8]) -> [u8; 24] {
     let len = password.len().min(PASSWORD_BYTES);
     bytes[..len].copy_from_slice(&password[..len]);
     bcrypt::bcrypt(cost, salt, &bytes[..(len + 1).min(PASSWORD_BYTES)])
+}
+
+/// Without the feature no hash can be added, so none is ever checked.
+#[cfg(not(feature = "bcrypt"))]
+fn bcrypt_of(_: u32, _: [u8; 16], _: &[u8]) -> [u8; 24] {
+    unreachable!("{NO_BCRYPT}")
 }
 
 /// The name of the hash that stands in the place of bcrypt.
