@@ -29,8 +29,7 @@ use barewire::net::{Listener, Server, Settings};
 use barewire::service::error_page;
 use barewire::service::error_page::Problem;
 use barewire::service::router;
-use barewire::service::router::Call;
-use barewire::service::{Answer, RequestContext, Response, Router, Service};
+use barewire::service::{Answer, Call, RequestContext, Response, Router, Service};
 
 /// A client waits no longer than this.
 const PATIENCE: Duration = Duration::from_secs(60);

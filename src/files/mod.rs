@@ -80,6 +80,9 @@ pub struct Settings {
     pub overwrite: bool,
     /// Whether files and empty folders may be removed.
     pub delete: bool,
+    /// Whether error pages name the option of the program `barewire` that would allow what they refuse, as in
+    /// [`crate::service::app::Settings::names_options`].
+    pub names_options: bool,
 }
 
 /// Default of [`Settings::max_body`]: enough for a long film, too little to fill a disk.
@@ -102,6 +105,7 @@ impl Default for Settings {
             upload: false,
             overwrite: false,
             delete: false,
+            names_options: false,
         }
     }
 }

@@ -77,6 +77,7 @@ impl Resolver {
             upload: settings.upload && single.is_none(),
             overwrite: settings.overwrite,
             delete: settings.delete,
+            names_options: settings.names_options,
         };
         let cache_control = match settings.cache_control {
             CacheControl::Revalidate => "no-cache".into(),

@@ -25,6 +25,8 @@ pub(crate) struct Rights {
     pub overwrite: bool,
     /// Remove files and empty folders.
     pub delete: bool,
+    /// Whether clients on this computer are told the option that would give them one of the others.
+    pub names_options: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,16 +107,16 @@ impl Rights {
         let allow = router::names(&self.methods_on(kind));
         let problem = Problem::method_not_allowed(request.method_name(), &allow);
         let option = self.right(request.method(), kind).map(|(option, _)| option);
-        error_page::problem(request, &name_option(problem, option, peer)).field("Allow", allow)
+        error_page::problem(request, &self.name_option(problem, option, peer)).field("Allow", allow)
     }
-}
 
-/// Adds the option that would allow it, for clients on this computer. Those of a proxy on this
-/// computer see it too, which is harmless: it can only be given where the server is started.
-pub(crate) fn name_option(problem: Problem, option: Option<&str>, peer: SocketAddr) -> Problem {
-    match option.filter(|_| peer.ip().to_canonical().is_loopback()) {
-        Some(option) => problem.with_advice(TEXTS.say("allow option", &[("option", &option)])),
-        None => problem,
+    /// Adds the option that would allow it, for clients on this computer. Those of a proxy on this
+    /// computer see it too, which is harmless: it can only be given where the server is started.
+    pub(crate) fn name_option(self, problem: Problem, option: Option<&str>, peer: SocketAddr) -> Problem {
+        match option.filter(|_| self.names_options && peer.ip().to_canonical().is_loopback()) {
+            Some(option) => problem.with_advice(TEXTS.say("allow option", &[("option", &option)])),
+            None => problem,
+        }
     }
 }
 
@@ -130,7 +132,7 @@ mod tests {
 
     #[test]
     fn allow_names_what_works_and_nothing_else() {
-        let rights = |upload, overwrite, delete| Rights { upload, overwrite, delete };
+        let rights = |upload, overwrite, delete| Rights { upload, overwrite, delete, names_options: false };
         const READ: &str = "GET, HEAD, OPTIONS";
         for (rights, file, folder, root, free) in [
             (rights(false, false, false), READ, READ, READ, READ),
@@ -161,13 +163,16 @@ mod tests {
     #[test]
     fn only_this_computer_learns_which_option_would_allow_it() {
         let request = request(b"DELETE /a HTTP/1.1\r\nHost: a\r\n\r\n");
-        let said = |peer: &str| {
-            let response = Rights::default().not_allowed(&request, TargetKind::File, peer.parse().unwrap());
+        let said_by = |names_options, peer: &str| {
+            let rights = Rights { names_options, ..Rights::default() };
+            let response = rights.not_allowed(&request, TargetKind::File, peer.parse().unwrap());
             let crate::service::Body::Bytes(bytes) = response.body() else { panic!("no page") };
             String::from_utf8(bytes.to_vec()).unwrap()
         };
+        let said = |peer| said_by(true, peer);
         for peer in ["127.0.0.1:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
             assert!(said(peer).contains("--delete"), "{peer}");
+            assert!(!said_by(false, peer).contains("--"), "the command line of another program");
         }
         for peer in ["192.0.2.1:1", "[2001:db8::1]:1", "0.0.0.0:1"] {
             assert!(!said(peer).contains("--"), "{peer}");

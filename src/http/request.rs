@@ -83,16 +83,18 @@ pub enum Expectation {
 pub struct Request<'b> {
     bytes: Cow<'b, [u8]>,
     head: Head,
+    /// How many bytes at the start of the path are the prefix of a mounted service, in both forms of it.
+    prefix: usize,
 }
 
 impl<'b> Request<'b> {
     pub(crate) fn new(bytes: &'b [u8], head: Head) -> Request<'b> {
-        Request { bytes: Cow::Borrowed(bytes), head }
+        Request { bytes: Cow::Borrowed(bytes), head, prefix: 0 }
     }
 
     /// The same request with bytes of its own, for a worker.
     pub fn into_owned(self) -> Request<'static> {
-        Request { bytes: Cow::Owned(self.bytes.into_owned()), head: self.head }
+        Request { bytes: Cow::Owned(self.bytes.into_owned()), head: self.head, prefix: self.prefix }
     }
 
     /// The head as it was received, blank line included.
@@ -130,23 +132,54 @@ impl<'b> Request<'b> {
         self.head.line.target.span.of(&self.bytes)
     }
 
-    /// The path, decoded and without dot segments ([`crate::http::target::decode`]), not always UTF-8. `/` if a target in
-    /// absolute-form has none; empty for `*` and CONNECT.
+    /// The path, decoded and without dot segments, not always UTF-8. `/` if a target in absolute-form has none; empty
+    /// for `*` and CONNECT. For a service under a prefix, what follows the prefix.
     pub fn path(&self) -> &[u8] {
+        &self.whole_path()[self.prefix..]
+    }
+
+    /// The same with the prefix.
+    pub fn whole_path(&self) -> &[u8] {
         match &self.head.line.target.decoded {
             Some(decoded) => decoded,
             // Nothing was encoded and nothing removed, so both are the same bytes.
-            None => self.raw_path(),
+            None => self.whole_raw_path(),
         }
     }
 
-    /// The path as it was sent.
+    /// The path as it was sent. For a service under a prefix, what follows the prefix.
     pub fn raw_path(&self) -> &[u8] {
+        &self.whole_raw_path()[self.prefix..]
+    }
+
+    /// The same with the prefix.
+    pub(crate) fn whole_raw_path(&self) -> &[u8] {
         match self.head.line.target.path.of(&self.bytes) {
             // RFC 9112 §3.2.1: `http://host` asks for the same as `http://host/`.
             b"" if self.form() == TargetForm::Absolute => b"/",
             path => path,
         }
+    }
+
+    /// The prefix of the service that has this request, such as `/files`; empty for one that has all paths.
+    pub fn prefix(&self) -> &[u8] {
+        &self.whole_path()[..self.prefix]
+    }
+
+    /// The same request for a service that has only the paths under `prefix`. `None` if its path is not below that, or
+    /// is written so that relative references would not lead below it: `/%66iles/a`, `/files/../files/a`.
+    pub(crate) fn below(&self, prefix: &[u8]) -> Option<Request<'_>> {
+        let rest = self.path().strip_prefix(prefix).filter(|rest| rest.starts_with(b"/"))?;
+        let raw_rest = self.raw_path().strip_prefix(prefix)?;
+        // The same bytes are taken off both forms, so what is left must still be two forms of one path.
+        let is_plain = rest == raw_rest || target::decode(raw_rest).is_ok_and(|path| *path == *rest);
+        let prefix = self.prefix + prefix.len();
+        is_plain.then(|| Request { bytes: Cow::Borrowed(&self.bytes), head: self.head.clone(), prefix })
+    }
+
+    /// The same request as it was before any prefix was taken off its path.
+    pub(crate) fn whole(self) -> Request<'b> {
+        Request { prefix: 0, ..self }
     }
 
     /// The folder that relative references in the response start from; empty for `*` and CONNECT.

@@ -65,7 +65,7 @@ pub(crate) fn decide(
     let auth = auth_for.map(|auth_for| Auth::new(credentials, scope(auth_for, &options.write)));
     let (cors, headers) = (options.files.cors.clone(), options.files.header.concat());
     let health = if options.access.health { Health::Everybody } else { Health::OwnComputer };
-    Ok((Settings { hosts, auth, cors, headers, health, ..Settings::default() }, warnings))
+    Ok((Settings { hosts, auth, cors, headers, health, names_options: true, ..Settings::default() }, warnings))
 }
 
 /// Sentences about everything that is weaker than it looks.

@@ -336,6 +336,7 @@ fn file_settings(options: &Options, loops: usize, descriptors: u64) -> files::Se
         // All loops together use what the library gives one.
         cache_bytes: files::CACHE_CAPACITY / loops.max(1),
         open_files: default.open_files.min(descriptors as usize / OPEN_FILES_SHARE),
+        names_options: true,
     }
 }
 

@@ -57,6 +57,9 @@ pub struct Settings {
     pub has_view: bool,
     /// Who may ask for `/.health`.
     pub health: Health,
+    /// Whether error pages name the option of the program `barewire` that would allow what they refuse. Not for a program
+    /// of one's own, whose command line is another one.
+    pub names_options: bool,
 }
 
 /// The additions to the response to one request. They follow from the request alone, so they are known before the
@@ -88,6 +91,7 @@ struct Rules {
     auth: Option<Auth>,
     has_view: bool,
     health: Health,
+    names_options: bool,
     /// For responses that no page of another origin may read.
     fields: AddedFields,
     /// For responses that the page may read which asked for them.
@@ -113,7 +117,7 @@ impl App {
         // 2. Before the other steps: a page that reaches us by DNS rebinding must learn nothing, not even which methods
         // work.
         if !rules.is_own_host(request, last_host) {
-            return misdirected(request).into();
+            return misdirected(request, rules.names_options).into();
         }
         // 3. Before credentials, and so before the service: no password helps a method that works nowhere. A service
         // that takes such a method at this address says so.
@@ -128,7 +132,7 @@ impl App {
         if !(rules.allows_foreign_writes || method.is_safe())
             && let Some(foreign) = foreign_write(request, rules.cors.as_ref())
         {
-            return forbidden(request, foreign).into();
+            return forbidden(request, foreign, rules.names_options).into();
         }
         // 6. Before credentials: a program that watches this server has none, and gets the status alone.
         if let Some(response) = rules.health.answer(request, context, *is_stopping) {
@@ -222,9 +226,9 @@ impl Rules {
         let cors = settings.cors.as_deref().map(|origin| Cors::new(origin, methods));
         let fields = Rules::added_fields(&settings, cors.as_ref(), false)?;
         let readable_fields = Rules::added_fields(&settings, cors.as_ref(), true)?;
-        let Settings { hosts, auth, has_view, health, .. } = settings;
+        let Settings { hosts, auth, has_view, health, names_options, .. } = settings;
         let allows_foreign_writes = settings.allow_foreign_writes;
-        Ok(Rules { hosts, allows_foreign_writes, cors, auth, has_view, health, fields, readable_fields })
+        Ok(Rules { hosts, allows_foreign_writes, cors, auth, has_view, health, names_options, fields, readable_fields })
     }
 
     /// The fields of every response. Later ones replace earlier ones of the same name.
@@ -274,8 +278,8 @@ impl Rules {
     }
 }
 
-/// 421 with the option that would allow the host.
-fn misdirected(request: &Request<'_>) -> Response {
+/// 421, with the option that would allow the host.
+fn misdirected(request: &Request<'_>, names_options: bool) -> Response {
     let host = request.authority().and_then(hosts::host).unwrap_or_default();
     let name = text::shown(host);
     let mut problem = match host {
@@ -283,7 +287,7 @@ fn misdirected(request: &Request<'_>) -> Response {
         _ => Problem::of(Status::MISDIRECTED_REQUEST, "other host", &[("name", &name)]),
     };
     // The client chose the name and may have chosen `a;reboot`: a command to be typed must not repeat that.
-    if hosts::is_plain_name(host) {
+    if names_options && hosts::is_plain_name(host) {
         problem = problem.with_advice(TEXTS.say("allow host", &[("name", &name)]));
     }
     error_page::problem(request, &problem).with_note("the host is not one of ours")
@@ -291,9 +295,12 @@ fn misdirected(request: &Request<'_>) -> Response {
 
 /// 403 for a write of a foreign page. The response does not repeat the origin: a browser may show it in a window of
 /// that page.
-fn forbidden(request: &Request<'_>, foreign: ForeignWrite) -> Response {
-    // The option is named, so that an operator can allow a page of their own.
-    let problem = Problem::of(Status::FORBIDDEN, foreign.text(), &[]);
+fn forbidden(request: &Request<'_>, foreign: ForeignWrite, names_options: bool) -> Response {
+    let mut problem = Problem::of(Status::FORBIDDEN, foreign.text(), &[]);
+    // So that an operator can allow a page of their own.
+    if names_options {
+        problem = problem.with_advice(TEXTS.say("allow page", &[]));
+    }
     error_page::problem(request, &problem).with_note("a write from a page of another origin")
 }
 

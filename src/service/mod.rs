@@ -10,10 +10,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub mod access;
 pub mod answer;
 pub mod app;
+mod call;
 pub mod error_page;
 pub mod open_file;
 pub mod response;
 pub mod router;
+mod test_client;
 pub mod text;
 pub mod texts;
 
@@ -22,9 +24,11 @@ pub use access::credentials::Credentials;
 pub use answer::{Answer, BuiltIn, CloseBy, Job, Lane, Outcome, RawRequest, RawResponse};
 pub use answer::{ReceiveSummary, RequestContext, Service, Sink, Task};
 pub use app::App;
+pub use call::{Call, IntoResponse, Parameters};
 pub use open_file::{FileSystem, OpenFile};
 pub use response::{Body, ByteOffset, Bytes, ChunkedBody, DropToken, Pause, Piece, Response, Script, Source};
-pub use router::{Call, Parameters, Router};
+pub use router::Router;
+pub use test_client::{TestClient, TestResponse};
 
 /// Locks also after a panic elsewhere, which must not stop all other clients: every value behind these locks is whole
 /// between two statements.

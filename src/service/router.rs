@@ -10,132 +10,25 @@
 //! decoded path, which has no dot segments. The parser refuses `%2F` in a path, so the parameter of one segment cannot
 //! contain a slash.
 //!
-//! There are two kinds of routes. [`Router::route`] runs its handler on a worker, and the methods of all such routes
-//! that match a path work there together. [`Router::route_answer`] runs its handler on the event loop and decides alone
-//! about its paths. On every path OPTIONS and 405 list exactly the methods that work.
+//! There are three kinds of routes. [`Router::route`] runs its handler on a worker with the whole content, and
+//! [`Router::upload`] passes on the content as it comes; the methods of all such routes that match a path work there
+//! together. [`Router::route_answer`] runs its handler on the event loop and decides alone about its paths. On every path
+//! OPTIONS and 405 list exactly the methods that work.
+//!
+//! A service that is mounted ([`Router::mount`]) has all paths under a prefix that no route has.
 
-use std::ops::Range;
+mod pattern;
+
 use std::sync::Arc;
 
 use crate::http::{Expectation, Method, Request, Status};
-use crate::service::{Answer, Lane, RequestContext, Response, Service, error_page};
+use crate::service::call::{Call, IntoResponse, Parameters, Ranges};
+use crate::service::router::pattern::Pattern;
+use crate::service::{Answer, Lane, RequestContext, Response, Service, Sink, error_page, text};
 
 /// Bytes of content that a handler is given at most, unless its route says otherwise. The content of every request is
 /// kept in memory, and a form or a JSON document rarely has a tenth of it.
 pub const CONTENT_LIMIT: u64 = 1024 * 1024;
-
-/// The parameters of a pattern, with their ranges in the decoded path.
-type Ranges = Vec<(Arc<str>, Range<usize>)>;
-
-/// The parts of a path that a pattern has as `{name}` or `{*name}`.
-#[derive(Clone, Copy, Debug)]
-pub struct Parameters<'a> {
-    path: &'a [u8],
-    ranges: &'a [(Arc<str>, Range<usize>)],
-}
-
-impl<'a> Parameters<'a> {
-    /// The part of this name, decoded. It is bytes, since a path need not be UTF-8.
-    pub fn get(&self, name: &str) -> Option<&'a [u8]> {
-        let (_, range) = self.ranges.iter().find(|(other, _)| **other == *name)?;
-        self.path.get(range.clone())
-    }
-}
-
-/// A request for a handler that runs on a worker.
-#[derive(Debug)]
-pub struct Call {
-    request: Request<'static>,
-    content: Vec<u8>,
-    ranges: Ranges,
-    context: RequestContext,
-}
-
-impl Call {
-    /// The request.
-    pub fn request(&self) -> &Request<'static> {
-        &self.request
-    }
-
-    /// The whole content, without its framing.
-    pub fn content(&self) -> &[u8] {
-        &self.content
-    }
-
-    /// The part of the path that the pattern has as `{name}` or `{*name}` ([`Parameters::get`]).
-    pub fn parameter(&self, name: &str) -> Option<&[u8]> {
-        Parameters { path: self.request.path(), ranges: &self.ranges }.get(name)
-    }
-
-    /// The same as text; `None` also when it is not UTF-8.
-    pub fn text(&self, name: &str) -> Option<&str> {
-        std::str::from_utf8(self.parameter(name)?).ok()
-    }
-
-    /// Addresses and time of the request.
-    pub fn context(&self) -> &RequestContext {
-        &self.context
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Segment {
-    Literal(Box<[u8]>),
-    One(Arc<str>),
-    Rest(Arc<str>),
-}
-
-/// The segments of `/a/{b}/{*c}`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Pattern(Vec<Segment>);
-
-impl Pattern {
-    fn parse(text: &str) -> Pattern {
-        let text = text.strip_prefix('/').unwrap_or(text);
-        let last = text.split('/').count() - 1;
-        // `{*x}` is a parameter only at the end: in the middle it would be unclear how much it takes.
-        let segment = |(at, text): (usize, &str)| match text.strip_prefix('{').and_then(|text| text.strip_suffix('}')) {
-            Some(name) if !name.starts_with('*') => Segment::One(name.into()),
-            Some(name) if at == last => Segment::Rest(name[1..].into()),
-            _ => Segment::Literal(text.as_bytes().into()),
-        };
-        Pattern(text.split('/').enumerate().map(segment).collect())
-    }
-
-    /// The smaller, the more specific.
-    fn rank(&self) -> Vec<u8> {
-        let rank = |segment: &Segment| match segment {
-            Segment::Literal(_) => 0,
-            Segment::One(_) => 1,
-            Segment::Rest(_) => 2,
-        };
-        self.0.iter().map(rank).collect()
-    }
-
-    /// The ranges of the parameters in `path`, if it matches.
-    fn matches(&self, path: &[u8]) -> Option<Ranges> {
-        let mut ranges = Vec::new();
-        // Where the next segment begins; `None` when the path has no more of them.
-        let mut next = path.starts_with(b"/").then_some(1);
-        for segment in &self.0 {
-            let start = next?;
-            let end = path[start..].iter().position(|&b| b == b'/').map_or(path.len(), |n| start + n);
-            match segment {
-                // Compared byte by byte: paths are case-sensitive (RFC 3986 §6.2.2.1).
-                Segment::Literal(text) if **text == path[start..end] => {}
-                Segment::One(name) if start < end => ranges.push((Arc::clone(name), start..end)),
-                Segment::Rest(name) => {
-                    ranges.push((Arc::clone(name), start..path.len()));
-                    return Some(ranges);
-                }
-                Segment::Literal(_) | Segment::One(_) => return None,
-            }
-            next = (end < path.len()).then_some(end + 1);
-        }
-        // A path with more segments, or with a slash at its end, is another path.
-        next.is_none().then_some(ranges)
-    }
-}
 
 type Handler = dyn Fn(&Request<'_>, &RequestContext, &Parameters<'_>) -> Answer + Send + Sync;
 
@@ -148,45 +41,95 @@ struct Route {
     handler: Arc<Handler>,
 }
 
+/// A service that has all paths under a prefix.
+struct Mount {
+    /// `/files`: with a slash at its start and none at its end.
+    prefix: Arc<[u8]>,
+    service: Box<dyn Service>,
+}
+
+impl Mount {
+    fn has(&self, path: &[u8]) -> bool {
+        path.strip_prefix(&*self.prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+    }
+}
+
 /// A service that chooses a handler for each request.
 pub struct Router {
     /// The most specific patterns first.
     routes: Arc<Vec<Route>>,
+    /// The longest prefixes first.
+    mounts: Vec<Mount>,
     fallback: Box<dyn Service>,
+}
+
+impl Default for Router {
+    /// A router without routes: every path is 404.
+    fn default() -> Router {
+        Router::new(Box::new(Nothing))
+    }
+}
+
+/// Has no path.
+struct Nothing;
+
+impl Service for Nothing {
+    fn answer(&mut self, request: &Request<'_>, _: &RequestContext) -> Answer {
+        error_page::problem(request, &error_page::Problem::not_found(request.whole_path(), None)).into()
+    }
+
+    fn fork(&self) -> Box<dyn Service> {
+        Box::new(Nothing)
+    }
 }
 
 impl Router {
     /// A router without routes: every request goes to `fallback`.
     pub fn new(fallback: Box<dyn Service>) -> Router {
-        Router { routes: Arc::default(), fallback }
+        Router { routes: Arc::default(), mounts: Vec::new(), fallback }
+    }
+
+    /// Gives all paths under `prefix` to `service`, which sees only what follows the prefix: with `/files`, the file
+    /// `/files/a/b.txt` is `/a/b.txt` for a folder. Its links and redirects are relative, so they stay below the prefix,
+    /// also where a proxy adds one more. `/files` alone is redirected to `/files/`.
+    ///
+    /// A route is preferred, and of two prefixes the longer one.
+    pub fn mount(mut self, prefix: &str, service: impl Service + 'static) -> Router {
+        let prefix: Arc<[u8]> = format!("/{}", prefix.trim_matches('/')).trim_end_matches('/').as_bytes().into();
+        let at = self.mounts.partition_point(|other| other.prefix.len() >= prefix.len());
+        self.mounts.insert(at, Mount { prefix, service: Box::new(service) });
+        self
     }
 
     /// Adds a handler. It runs on a worker, so it may take its time, and a panic in it costs one response.
     ///
     /// A GET route answers HEAD too, and every path with a route answers OPTIONS, unless they have routes of their own.
-    pub fn route(
+    pub fn route<R: IntoResponse>(
         self,
         method: Method,
         pattern: &str,
-        handler: impl Fn(&Call) -> Response + Send + Sync + 'static,
+        handler: impl Fn(&Call) -> R + Send + Sync + 'static,
     ) -> Router {
         self.route_limited(method, pattern, CONTENT_LIMIT, handler)
     }
 
     /// The same with another limit for the content, in bytes.
-    pub fn route_limited(
+    pub fn route_limited<R: IntoResponse>(
         self,
         method: Method,
         pattern: &str,
         limit: u64,
-        handler: impl Fn(&Call) -> Response + Send + Sync + 'static,
+        handler: impl Fn(&Call) -> R + Send + Sync + 'static,
     ) -> Router {
         let handler = Arc::new(handler);
         let on_worker = move |request: &Request<'_>, context: &RequestContext, parameters: &Parameters<'_>| {
             // The job outlives the borrowed request.
             let (run, context, ranges) = (Arc::clone(&handler), *context, parameters.ranges.to_vec());
             let (request, has_content) = (request.clone().into_owned(), request.framing().has_content());
-            let job = move |content| run(&Call { request, content, ranges, context });
+            let job = move |content| {
+                let call = Call { request, content, ranges, context };
+                run(&call).into_response(&call.request)
+            };
             match has_content {
                 // The content is collected before the handler runs, so no worker waits for a slow client.
                 true => Answer::Collect { limit, then: Box::new(job) },
@@ -194,6 +137,25 @@ impl Router {
             }
         };
         self.add(&[method], pattern, false, Arc::new(on_worker))
+    }
+
+    /// Adds a handler for content of up to `limit` bytes that is not kept in memory. `open` runs on a worker, before the
+    /// client is told to send content; the [`Sink`] that it returns takes the content block by block as it comes. A
+    /// response in its place refuses the upload.
+    pub fn upload(
+        self,
+        method: Method,
+        pattern: &str,
+        limit: u64,
+        open: impl Fn(&Call) -> Result<Box<dyn Sink>, Response> + Send + Sync + 'static,
+    ) -> Router {
+        let open = Arc::new(open);
+        let receive = move |request: &Request<'_>, context: &RequestContext, parameters: &Parameters<'_>| {
+            let (open, ranges) = (Arc::clone(&open), parameters.ranges.to_vec());
+            let call = Call { request: request.clone().into_owned(), content: Vec::new(), ranges, context: *context };
+            Answer::Receive { limit, device: 0, open: Box::new(move || open(&call)) }
+        };
+        self.add(&[method], pattern, false, Arc::new(receive))
     }
 
     /// Adds a handler that runs on the event loop and must not block; it may return any kind of [`Answer`].
@@ -219,7 +181,7 @@ impl Router {
     }
 
     /// Adds a handler for GET and HEAD.
-    pub fn get(self, pattern: &str, handler: impl Fn(&Call) -> Response + Send + Sync + 'static) -> Router {
+    pub fn get<R: IntoResponse>(self, pattern: &str, handler: impl Fn(&Call) -> R + Send + Sync + 'static) -> Router {
         self.route(Method::Get, pattern, handler)
     }
 
@@ -236,6 +198,12 @@ impl Router {
             _ => found.retain(|(route, _)| !route.decides_alone),
         }
         found
+    }
+
+    /// The service whose prefix the path has, and the request as it sees it.
+    fn below_mount<'r>(&self, request: &'r Request<'_>) -> Option<(&Mount, Request<'r>)> {
+        let mount = self.mounts.iter().find(|mount| mount.has(request.path()))?;
+        Some((mount, request.below(&mount.prefix)?))
     }
 
     /// The answer of a handler, or what the routes say about the method; `None` if no route has this path.
@@ -265,15 +233,26 @@ impl Router {
 
 impl Service for Router {
     fn answer(&mut self, request: &Request<'_>, context: &RequestContext) -> Answer {
-        match self.answer_by_route(request, context) {
-            Some(answer) => answer,
-            None => self.fallback.answer(request, context),
+        if let Some(answer) = self.answer_by_route(request, context) {
+            return answer;
+        }
+        let Some(mount) = self.mounts.iter_mut().find(|mount| mount.has(request.path())) else {
+            return self.fallback.answer(request, context);
+        };
+        match request.below(&mount.prefix) {
+            Some(request) => mount.service.answer(&request, context),
+            None if request.path() == &*mount.prefix => {
+                moved(request, &from_top(request, &[request.path(), b"/"].concat())).into()
+            }
+            // Another spelling of a path under the prefix.
+            None => moved(request, &from_top(request, request.path())).into(),
         }
     }
 
     fn methods(&self) -> Vec<Method> {
         // Also those that need a certain path: `OPTIONS *` asks about the whole server (RFC 9110 §9.3.7).
         let mut methods = self.fallback.methods();
+        methods.extend(self.mounts.iter().flat_map(|mount| mount.service.methods()));
         methods.extend(self.routes.iter().flat_map(|route| &route.methods));
         completed(methods)
     }
@@ -285,26 +264,31 @@ impl Service for Router {
             let methods = others.flat_map(|route| route.methods.clone());
             return completed(methods.chain(self.fallback.methods_of(request)).collect());
         }
-        match &*self.routes_at(request.path()) {
-            [] => self.fallback.methods_of(request),
-            routes => methods_of_routes(routes),
+        match (&*self.routes_at(request.path()), self.below_mount(request)) {
+            ([], Some((mount, request))) => mount.service.methods_of(&request),
+            ([], None) => self.fallback.methods_of(request),
+            (routes, _) => methods_of_routes(routes),
         }
     }
 
     fn takes(&self, request: &Request<'_>) -> bool {
-        match &*self.routes_at(request.path()) {
-            [] => self.fallback.takes(request),
-            routes => routes.iter().any(|(route, _)| route.methods.contains(&request.method())),
+        match (&*self.routes_at(request.path()), self.below_mount(request)) {
+            ([], Some((mount, request))) => mount.service.takes(&request),
+            ([], None) => self.fallback.takes(request),
+            (routes, _) => routes.iter().any(|(route, _)| route.methods.contains(&request.method())),
         }
     }
 
     fn relieve(&mut self) {
         self.fallback.relieve();
+        self.mounts.iter_mut().for_each(|mount| mount.service.relieve());
     }
 
     fn fork(&self) -> Box<dyn Service> {
-        // All loops share the routes. Only the fallback may have a memory for each loop.
-        Box::new(Router { routes: Arc::clone(&self.routes), fallback: self.fallback.fork() })
+        // All loops share the routes. Only services may have a memory for each loop.
+        let mounts = self.mounts.iter();
+        let mounts = mounts.map(|mount| Mount { prefix: Arc::clone(&mount.prefix), service: mount.service.fork() });
+        Box::new(Router { routes: Arc::clone(&self.routes), mounts: mounts.collect(), fallback: self.fallback.fork() })
     }
 }
 
@@ -326,6 +310,23 @@ pub fn not_allowed(request: &Request<'_>, allowed: &[Method]) -> Response {
     let allow = names(allowed);
     let problem = error_page::Problem::method_not_allowed(request.method_name(), &allow);
     error_page::problem(request, &problem).field("Allow", allow)
+}
+
+/// A permanent redirect to this relative reference. It keeps the query, and names no host, so a forged Host field cannot
+/// lead elsewhere.
+pub(crate) fn moved(request: &Request<'_>, reference: &str) -> Response {
+    // Some old clients follow 301 and stop at 308. But after 301 a client may turn POST into GET (RFC 9110 §15.4.2).
+    let is_read = request.method().is_read();
+    let status = if is_read { Status::MOVED_PERMANENTLY } else { Status::PERMANENT_REDIRECT };
+    let query = request.query().map_or_else(Vec::new, |query| [b"?", query].concat());
+    Response::new(status).field("Location", [reference.as_bytes(), &query].concat())
+}
+
+/// The relative reference to `path`, decoded, that climbs to the top first: the client may have spelled the folders on the
+/// way otherwise, and would stay below that spelling.
+fn from_top(request: &Request<'_>, path: &[u8]) -> String {
+    let folders = request.base().iter().skip(1).filter(|&&byte| byte == b'/').count();
+    "../".repeat(folders) + text::href(path).trim_start_matches('/')
 }
 
 /// 204 with the methods that work, for OPTIONS.

@@ -38,6 +38,7 @@ mod listing;
 mod load;
 mod lookup_sharing;
 mod methods;
+mod mounted;
 mod odd_file_systems;
 mod options;
 mod order_of_answers;

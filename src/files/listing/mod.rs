@@ -181,7 +181,7 @@ fn render(
 ) -> askama::Result<Vec<u8>> {
     match form {
         PageFormat::Text => Ok(render::text(entries)),
-        PageFormat::Json => Ok(render::json(request.path(), entries).into_bytes()),
+        PageFormat::Json => Ok(render::json(request.whole_path(), entries).into_bytes()),
         PageFormat::Html => page(request, rights, entries, order).map(String::into_bytes),
     }
 }
@@ -191,7 +191,7 @@ fn validators(request: &Request<'_>, variant: (PageFormat, Order), rights: Right
     // A sum, because the disk may name the entries in any order.
     let sum = entries.iter().fold(0u64, |sum, entry| sum.wrapping_add(fingerprint(entry)));
     // Other rights make another page: other scripts and another form.
-    let whole = digest(&(*PROGRAM, variant, request.path(), request.raw_path(), rights, entries.len(), sum));
+    let whole = digest(&(*PROGRAM, variant, request.whole_path(), request.raw_path(), rights, entries.len(), sum));
     Validators::of_content(&whole.to_be_bytes())
 }
 
@@ -252,7 +252,7 @@ fn page(request: &Request<'_>, rights: Rights, entries: &[&Entry], order: Order)
     let base = request.base();
     let (crumbs, up) = (crumbs(&base), up(&base));
     let page = ListingPage {
-        path: text::shown(request.raw_path()),
+        path: text::shown(request.whole_raw_path()),
         up: &up,
         home: if up.is_empty() { "./" } else { &up },
         css: &CSS_PATH,

@@ -93,7 +93,7 @@ fn a_page_runs_nothing_but_its_own_script() {
 
 /// All combinations of rights.
 fn rights() -> impl Iterator<Item = Rights> {
-    (0..8).map(|n| Rights { upload: n & 1 != 0, overwrite: n & 2 != 0, delete: n & 4 != 0 })
+    (0..8).map(|n| Rights { upload: n & 1 != 0, overwrite: n & 2 != 0, delete: n & 4 != 0, names_options: false })
 }
 
 #[test]
@@ -116,7 +116,10 @@ fn a_page_offers_exactly_what_the_rights_allow() {
             }
         }
     }
-    assert_eq!(right_names(Rights { upload: true, overwrite: true, delete: true }), "upload overwrite delete");
+    assert_eq!(
+        right_names(Rights { upload: true, overwrite: true, delete: true, names_options: true }),
+        "upload overwrite delete"
+    );
 }
 
 #[test]

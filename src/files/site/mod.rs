@@ -42,8 +42,7 @@ use crate::files::{
 
 use crate::http::{Expectation, Method, Request, Status, field};
 use crate::service::error_page::{self, NotFoundLine, PageFormat, Problem, TEXTS};
-use crate::service::text::reference;
-use crate::service::{Answer, Body, Lane, Outcome, RequestContext, Response, Service, Task, router};
+use crate::service::{Answer, Body, Lane, Outcome, RequestContext, Response, Service, Task, router, text};
 pub use follow::RootWatch;
 
 /// Style sheets and scripts of the listing are part of the program and lie under this path.
@@ -294,19 +293,13 @@ impl SiteState {
         })
     }
 
-    /// A redirect to another path of this site. It keeps the query, and names no host, so a forged
-    /// Host field cannot lead elsewhere.
+    /// A redirect to another path of this site.
     fn redirect(&self, request: &Request<'_>, path: &[u8], permanent: bool) -> Response {
-        let status = match permanent {
-            false => Status::TEMPORARY_REDIRECT,
-            // Some old clients follow 301 and stop at 308.
-            true if request.method().is_read() => Status::MOVED_PERMANENTLY,
-            // After 301 a client may turn POST into GET (RFC 9110 §15.4.2).
-            true => Status::PERMANENT_REDIRECT,
-        };
-        let query = request.query().map_or_else(Vec::new, |query| [b"?", query].concat());
-        let location = [reference(&request.base(), path).as_bytes(), &query].concat();
-        Response::new(status).field("Location", location).field("Cache-Control", &self.resolver.cache_control)
+        let mut response = router::moved(request, &text::reference(&request.base(), path));
+        if !permanent {
+            response = response.with_status(Status::TEMPORARY_REDIRECT);
+        }
+        response.field("Cache-Control", &self.resolver.cache_control)
     }
 
     /// The response for an error of the disk: the table at the head of this file. The author's
@@ -319,7 +312,7 @@ impl SiteState {
             && !is_browser
             && let Some(line) = self.missing.as_ref().filter(|_| PageFormat::of(request) == PageFormat::Text)
         {
-            return Ok(line.response(request.path()));
+            return Ok(line.response(request.whole_path()));
         }
         // Only for browsers: a program gets one line or JSON, even if the author has a page.
         let own = if is_browser { self.author_page(status, may_block)? } else { None };
@@ -328,7 +321,11 @@ impl SiteState {
             // Finding the folder costs some opens, and a program would not follow the link.
             let is_useful = is_browser && self.resolver.single.is_none();
             let parent = if is_useful { self.resolver.nearest_folder(request.path(), may_block)? } else { None };
-            problem = Problem::not_found(request.path(), parent.as_deref());
+            problem = Problem::not_found(request.whole_path(), parent.as_deref());
+            if let (Some(parent), [(label, _), _]) = (&parent, &mut problem.links[..]) {
+                let folder = text::shown(&[request.prefix(), parent].concat());
+                *label = TEXTS.say("link folder", &[("folder", &folder)]);
+            }
             if let Some(single) = &self.resolver.single {
                 problem.links = vec![(TEXTS.say("link file", &[]), encode(&single.url))];
             }

@@ -19,7 +19,7 @@ use crate::files::disk_error;
 use crate::files::disk_error::Gone;
 use crate::files::precondition::{self, Verdict};
 use crate::files::resource::{Resolver, collapse, encode, is_name};
-use crate::files::rights::{TargetKind, name_option};
+use crate::files::rights::TargetKind;
 use crate::files::root::{Meta, Opened, Root, split_last};
 use crate::files::validator::{EntityTag, Validators};
 use crate::http::multipart::FormError;
@@ -91,10 +91,15 @@ impl StoredFile {
         split_last(&self.path).1
     }
 
-    fn json(&self) -> StoredJson {
+    /// Its address on the server of this request.
+    fn address(&self, request: &Request<'_>) -> String {
+        encode(&[request.prefix(), &self.path].concat())
+    }
+
+    fn json(&self, request: &Request<'_>) -> StoredJson {
         StoredJson {
             name: String::from_utf8_lossy(self.name()).into_owned(),
-            href: encode(&self.path),
+            href: self.address(request),
             size: self.size,
             etag: String::from_utf8_lossy(self.tag.bytes()).into_owned(),
         }
@@ -154,13 +159,14 @@ impl WriteRequest {
             false => ("dot name", Some("--dotfiles")),
         };
         let problem = Problem::of(Status::FORBIDDEN, name, &[]);
-        error_page::problem(&self.request, &name_option(problem, option, self.peer))
+        error_page::problem(&self.request, &self.resolver.rights.name_option(problem, option, self.peer))
     }
 
     /// A refusal of a new file that only clients may make who may replace files too.
     pub(crate) fn only_with_overwrite(&self, status: Status, name: &str, values: Values<'_>) -> WriteError {
         let problem = Problem::of(status, name, values);
-        error_page::problem(&self.request, &name_option(problem, Some("--overwrite"), self.peer)).into()
+        let problem = self.resolver.rights.name_option(problem, Some("--overwrite"), self.peer);
+        error_page::problem(&self.request, &problem).into()
     }
 
     pub(crate) fn conflict(&self, name: &str, values: Values<'_>) -> WriteError {
@@ -270,12 +276,13 @@ impl WriteRequest {
     pub(crate) fn created(&self, stored: &[StoredFile]) -> Response {
         let response = match PageFormat::named(self.request.fields("accept")) {
             Some(PageFormat::Json) => {
-                let files: Vec<StoredJson> = stored.iter().map(StoredFile::json).collect();
+                let files: Vec<StoredJson> = stored.iter().map(|file| file.json(&self.request)).collect();
                 Response::json(Status::CREATED, serde_json::to_string(&files).unwrap_or_default() + "\n")
             }
             _ => {
                 let line = |file: &StoredFile| {
-                    let values: Values<'_> = &[("path", &encode(&file.path)), ("size", &text::size(file.size))];
+                    let values: Values<'_> =
+                        &[("path", &file.address(&self.request)), ("size", &text::size(file.size))];
                     TEXTS.say("created", values) + "\n"
                 };
                 Response::text(Status::CREATED, stored.iter().map(line).collect::<String>())

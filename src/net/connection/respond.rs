@@ -148,7 +148,8 @@ impl Connection {
             JobResult::Outcome(Outcome::Again(_)) if self.ending.is_some() => return,
             JobResult::Outcome(Outcome::Again(request)) => {
                 let framing = request.framing();
-                return self.ask(*request, framing, cx.arrivals.number(FirstByte::Unknown), cx);
+                // A service under a prefix may have taken it off; the decision begins again.
+                return self.ask(request.whole(), framing, cx.arrivals.number(FirstByte::Unknown), cx);
             }
             JobResult::Opened(Ok(sink)) => {
                 self.http.write_continue(self.send_queue.buffer(&mut cx.spare_buffers));

@@ -197,7 +197,7 @@ fn a_405_before_the_service_is_asked_lists_what_works() {
 
 #[test]
 fn the_page_of_a_foreign_host_names_the_option_and_never_a_command_of_the_attacker() {
-    let mut app = Asked::new(enforced());
+    let mut app = Asked::new(Settings { names_options: true, ..enforced() });
     let mut page =
         |host: &str| text(&app.now(&request(format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes())).0);
     assert!(page("Box.Example.:8080").contains("--host Box.Example\n"), "{}", page("Box.Example.:8080"));
