@@ -14,6 +14,7 @@ mod driver;
 mod foreign;
 mod learn;
 mod other_engines;
+mod readme;
 mod site;
 mod uploads;
 mod webdriver;

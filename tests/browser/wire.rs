@@ -21,13 +21,13 @@ const BUDGET: usize = 64_000;
 /// The height of most screens of portable computers.
 const WINDOW: (u32, u32) = (1440, 900);
 
-fn study(scratch: &Scratch) -> Site {
+pub(crate) fn study(scratch: &Scratch) -> Site {
     fs::write(scratch.site().join("hello.txt"), "Hello from the wire.\n").unwrap();
     Site::serve_at("127.0.0.1", &scratch.site(), &["--study", "--wire-port", "0"])
 }
 
 /// Opens the view and waits until it listens.
-fn open(browser: &mut Browser, site: &Site) {
+pub(crate) fn open(browser: &mut Browser, site: &Site) {
     browser.look(WINDOW.0, WINDOW.1, false);
     browser.open("about:blank");
     browser.open(&site.view);
@@ -36,7 +36,7 @@ fn open(browser: &mut Browser, site: &Site) {
 
 /// Sends bytes in these pieces, each after the server has taken the one before, and reads the answers
 /// up to the end of the connection.
-fn talk(site: &Site, pieces: &[&[u8]]) -> String {
+pub(crate) fn talk(site: &Site, pieces: &[&[u8]]) -> String {
     let address = site.url.trim_start_matches("http://").trim_end_matches('/');
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_nodelay(true).unwrap();
@@ -65,7 +65,7 @@ fn taken(stream: &TcpStream) {
     }
 }
 
-fn get(site: &Site, target: &str) -> String {
+pub(crate) fn get(site: &Site, target: &str) -> String {
     talk(
         site,
         &[format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: curl/8\r\nConnection: close\r\n\r\n")
@@ -76,7 +76,7 @@ fn get(site: &Site, target: &str) -> String {
 /// Goes to an exchange as a link would, and waits until it is shown up to the end of its connection: later
 /// events would change the page during the test.
 #[track_caller]
-fn go(browser: &mut Browser, link: &str, heading: &str) {
+pub(crate) fn go(browser: &mut Browser, link: &str, heading: &str) {
     browser.eval(&format!("location.hash = {}; 0", json!(link)));
     // The page itself appends the byte, once it has gone there.
     browser.wait(&format!(

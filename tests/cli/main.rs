@@ -7,6 +7,7 @@
 mod support;
 
 mod completions;
+mod documents;
 mod examples;
 mod explain_and_send;
 mod features;
@@ -18,6 +19,7 @@ mod packaging;
 mod passwords;
 mod ports;
 mod program;
+mod proxies;
 mod secrets;
 mod served_folder;
 mod start_and_stop;

@@ -16,11 +16,11 @@ use crate::support::client::converse;
 use crate::support::server::Server;
 use crate::support::until;
 
-fn checkout() -> &'static Path {
+pub(crate) fn checkout() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn text(name: &str) -> String {
+pub(crate) fn text(name: &str) -> String {
     fs::read_to_string(checkout().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
@@ -204,7 +204,7 @@ fn every_file_of_packaging_is_explained() {
 }
 
 /// All files of the checkout below `folder`, without those that are made.
-fn files_below(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn files_below(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
         let (path, kind) = (entry.path(), entry.file_type().unwrap());

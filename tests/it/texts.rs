@@ -23,7 +23,7 @@ const TABLES: [(&str, &[&str], Calls); 4] = [
 /// The last words of names that the code puts together from a status or a fault. `error_page` tests them.
 const COMPUTED: [&str; 4] = [" heading", " sentence", " advice", " meaning"];
 /// Other texts that people read, which have a form of their own.
-const OTHERS: [&str; 8] = [
+const OTHERS: [&str; 14] = [
     "src/practice/catalogue.txt",
     "src/practice/broken.txt",
     "src/practice/compressed.txt",
@@ -32,6 +32,12 @@ const OTHERS: [&str; 8] = [
     "src/program/options/last_sections.txt",
     "src/wire/explain/notes.txt",
     "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "docs/features.md",
+    "docs/recipes.md",
+    "packaging/README.md",
+    "packaging/proxies.md",
 ];
 /// Code with a table of texts in it.
 const CODE: [&str; 2] = ["src/http/fault.rs", "src/net/close_reason.rs"];
