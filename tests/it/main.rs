@@ -20,6 +20,7 @@ mod cache_freshness;
 mod changed_root;
 mod close_reasons;
 mod conditional;
+mod conformance;
 mod containment;
 mod corpus_over_sockets;
 mod cross_origin;
