@@ -13,6 +13,7 @@
 //! | `landlock` | what the kernel keeps the process from touching |
 //! | `banner` | the texts at the start and at the end |
 //! | `wire_view`, `study` | what the sockets carry, in a terminal and in a browser; writes that never block |
+//! | `metrics` | counts for Prometheus |
 //! | `explain`, `send` | the other two commands |
 
 mod program {
@@ -25,6 +26,7 @@ mod program {
     pub(crate) mod landlock;
     pub(crate) mod listen;
     pub(crate) mod log_file;
+    pub(crate) mod metrics;
     pub(crate) mod options;
     pub(crate) mod send;
     pub(crate) mod serve;

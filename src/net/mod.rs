@@ -12,6 +12,7 @@ pub mod access_log;
 pub mod close_reason;
 pub mod connection;
 pub mod connections;
+mod counts;
 pub mod deadline;
 pub mod event_loop;
 mod log_output;
@@ -26,6 +27,7 @@ pub mod workers;
 
 pub use access_log::LogFormat;
 pub use close_reason::CloseReason;
+pub use counts::{Metrics, MetricsSnapshot};
 pub use deadline::Timeouts;
 pub use log_output::{LogFile, LogOutput};
 pub use log_time::LogZone;
@@ -85,8 +87,7 @@ impl Default for Settings {
     }
 }
 
-/// What the server, or one of its loops, has done. A loop counts without atomics, and the counts are added up when it
-/// ends.
+/// What the server, or one of its loops, has done.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Report {
     /// Requests answered.

@@ -37,7 +37,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::net::event_loop::{Admission, DRAINING, EventLoop, SERVING, STOPPING, ServerState, StopTimes};
 use crate::net::upload_memory::UploadMemory;
-use crate::net::{LogFile, Report, Settings, access_log, tcp_info::UnsentLimit, workers::Workers};
+use crate::net::{LogFile, Metrics, Report, Settings, access_log, tcp_info::UnsentLimit, workers::Workers};
 use crate::service::App;
 use crate::wire::RecordReceiver;
 use crate::wire::record::{memory::RecordMemory, memory::WireMemory, recorder};
@@ -231,6 +231,12 @@ impl Server {
         let new = |own| EventLoop::new(state.clone(), own, workers.clone(), app.fork(), access_log.clone());
         let loops = shares.into_iter().map(new).collect::<io::Result<_>>()?;
         Ok(Server { state, loops, workers, written })
+    }
+
+    /// Reads what the server counts, while it runs.
+    pub fn metrics(&self) -> Metrics {
+        let loops = self.loops.iter().map(|one| (one.counts(), one.waker())).collect();
+        Metrics::new(loops, self.workers.clone(), self.state.upload_memory.clone())
     }
 
     /// A handle that stops it.

@@ -70,6 +70,11 @@ impl UploadMemory {
         }
     }
 
+    /// Bytes of all blocks.
+    pub(crate) fn used(&self) -> usize {
+        lock(&self.state).used
+    }
+
     pub(crate) fn supply(&self) -> Supply {
         self.supply_of(lock(&self.state).used)
     }

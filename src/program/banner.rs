@@ -49,6 +49,8 @@ pub(crate) struct Banner {
     pub(crate) moved: bool,
     /// The URL of the wire view in a browser, with its key (`--study`).
     pub(crate) view: Option<String>,
+    /// The URL of the counts (`--metrics`).
+    pub(crate) metrics: Option<String>,
     /// The wire view shows secrets.
     pub(crate) secrets: bool,
     pub(crate) remarks: Vec<String>,
@@ -65,13 +67,15 @@ pub(crate) fn changes(options: &WriteOptions) -> Option<String> {
 }
 
 impl Banner {
-    /// The line for scripts, and with `--study` one more with the URL of the wire view.
+    /// The line for scripts; with `--study` one more with the URL of the wire view, with `--metrics` one with that of the
+    /// counts.
     pub(crate) fn line(&self) -> String {
         // Not in the table of texts: scripts read these words, so they are the same in every language.
         let view = self.view.as_ref().map(|url| format!("wire view {url}\n")).unwrap_or_default();
+        let metrics = self.metrics.as_ref().map(|url| format!("metrics {url}\n")).unwrap_or_default();
         // The first URL is the one for this computer. Scripts take that, and people the next ones.
         let urls: Vec<String> = self.urls().into_iter().take(LINE_URLS).map(|(url, _)| url).collect();
-        format!("listening on {} serving {}\n{view}", urls.join(" "), self.title)
+        format!("listening on {} serving {}\n{view}{metrics}", urls.join(" "), self.title)
     }
 
     /// The URL for this computer, or the first one there is.
@@ -118,6 +122,7 @@ impl Banner {
         if self.view.is_none() && notes.len() + self.urls().len() + 6 <= LINES {
             notes.push(TEXTS.say("see every byte", &[]));
         }
+        notes.extend(self.metrics.as_ref().map(|url| TEXTS.say("metrics", &[("url", url)])));
         notes.push(TEXTS.say("stop", &[]));
         notes
     }

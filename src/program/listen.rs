@@ -86,6 +86,15 @@ pub(crate) fn open_view(given: Option<u16>, main: u16) -> Result<Listener, Start
     })
 }
 
+/// Opens the socket of `--metrics`. Exit code 3: the address cannot be used.
+pub(crate) fn open_metrics(address: SocketAddr) -> Result<Listener, StartError> {
+    Listener::bind(address).map_err(|error| {
+        let is_free = |port: &u16| Listener::bind(SocketAddr::new(address.ip(), *port)).is_ok();
+        let free = next_ports(address.port()).find(is_free).unwrap_or(0);
+        ListenError { address, error }.explain(None).advising(TEXTS.say("metrics port", &[("free", &free)]))
+    })
+}
+
 /// The sockets passed by a service manager (`LISTEN_FDS`). Exit code 3: a socket of another kind than TCP, or
 /// one that the system refuses to set up.
 fn inherited() -> Result<Vec<Listener>, StartError> {

@@ -33,6 +33,7 @@ use crate::program::hang_up;
 use crate::program::landlock::{self, Allowed};
 use crate::program::listen::{self, Listening};
 use crate::program::log_file;
+use crate::program::metrics::{MetricsServer, RunningMetrics};
 use crate::program::options::{AuthFor, Options};
 use crate::program::study::{self, RunningStudy, StudyServer};
 use crate::program::wire_view::{self, StreamWriter, WireView};
@@ -76,6 +77,7 @@ fn serve(mut options: Options, hang_up: HangUp) -> Result<(), StartError> {
     let addresses: Vec<SocketAddr> = listeners.iter().map(|listener| listener.address()).collect();
     // The view gets the next port, so the port of the server must be known.
     let study = options.study.study.then(|| StudyServer::open(&options.study, &addresses)).transpose()?;
+    let metrics = options.output.metrics.map(MetricsServer::open).transpose()?;
     let (mut rules, mut warnings) = access::decide(&mut options, &served, &addresses)?;
     rules.has_view = study.is_some();
     let site = Site::open(&served.path, file_settings(&options, settings.loops, descriptors))
@@ -89,6 +91,7 @@ fn serve(mut options: Options, hang_up: HangUp) -> Result<(), StartError> {
         changes: banner::changes(&options.write),
         password: options.access.password_for,
         view: study.as_ref().map(StudyServer::url),
+        metrics: metrics.as_ref().map(MetricsServer::url),
         secrets: options.study.wire_secrets,
         remarks: read_only_top.into_iter().chain(sandbox_remark(&options)).collect(),
         color: options.output.color.on(&io::stderr()),
@@ -104,6 +107,7 @@ fn serve(mut options: Options, hang_up: HangUp) -> Result<(), StartError> {
     watch(site.watch()).map_err(failed)?;
     let app = study::app(site, study.as_ref(), rules);
     let mut server = app.and_then(|app| Server::new(app, settings, listeners)).map_err(failed)?;
+    let metrics = metrics.map(|metrics| metrics.start(server.metrics())).transpose().map_err(failed)?;
     let history = study.as_ref().map(|study| Arc::clone(&study.history));
     let view = wire_view::start(&mut server, history, &options).map_err(failed)?;
     let study = study.map(|study| study.start(options.study.wire_secrets)).transpose().map_err(failed)?;
@@ -115,6 +119,7 @@ fn serve(mut options: Options, hang_up: HangUp) -> Result<(), StartError> {
     // The wire thread first: it must have passed on the last events before the streams of the browser end.
     view.into_iter().for_each(WireView::finish);
     study.into_iter().for_each(RunningStudy::finish);
+    metrics.into_iter().for_each(RunningMetrics::finish);
     say_farewell(&options, &report, began, &log);
     log.finish();
     Ok(())

@@ -15,6 +15,7 @@ mod labs;
 mod limits_and_sandbox;
 mod log_file;
 mod manual;
+mod metrics;
 mod packaging;
 mod passwords;
 mod ports;

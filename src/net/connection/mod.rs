@@ -178,7 +178,7 @@ impl Connection {
     }
 
     /// What the connection is waiting for.
-    fn phase(&self) -> Phase {
+    pub(crate) fn phase(&self) -> Phase {
         if self.output == Output::Shut {
             return Phase::Lingering;
         }
@@ -217,7 +217,7 @@ impl Connection {
 
     fn drive(&mut self, cx: &mut LoopContext) -> Result<(), CloseReason> {
         // Counted per turn: after these limits the other connections come first.
-        let (requests, mut reads) = (cx.report.requests, 0);
+        let (requests, mut reads) = (cx.counts.requests.get(), 0);
         loop {
             // Send first: the socket may have room now, and every step below needs an empty queue.
             self.flush(cx)?;
@@ -236,7 +236,7 @@ impl Connection {
             if !self.wants_bytes() {
                 return Ok(());
             }
-            if cx.report.requests - requests >= REQUESTS_PER_TURN || reads >= READS_PER_TURN {
+            if cx.counts.requests.get() - requests >= REQUESTS_PER_TURN || reads >= READS_PER_TURN {
                 self.go_on_soon();
                 return Ok(());
             }
@@ -269,8 +269,7 @@ impl Connection {
         if self.send_queue.is_empty() || self.output != Output::Open || self.work == Work::Warming {
             return Ok(());
         }
-        let (deadline, exchange, report, number) =
-            (&mut self.deadline, &mut self.exchange, &mut cx.report, self.number);
+        let (deadline, exchange, counts, number) = (&mut self.deadline, &mut self.exchange, &*cx.counts, self.number);
         let mut tap = if cfg!(feature = "wire") { cx.tap.as_deref_mut() } else { None };
         // Then the last bytes can wait for the FIN that follows at once.
         let fin_follows = matches!(self.ending, Some(Ending::Linger(_) | Ending::Close(_)));
@@ -279,7 +278,7 @@ impl Connection {
             // Each byte counts for the rate of the reader, for the log, and for the total of the server.
             deadline.sent(sent.bytes());
             exchange.sent += sent.bytes();
-            report.bytes += sent.bytes();
+            counts.bytes.add(sent.bytes());
             if let Some(tap) = &mut tap {
                 tap.sent(number, sent);
             }

@@ -154,8 +154,8 @@ impl Connection {
         if input.first() == Some(&b'\r') {
             first_byte = FirstByte::Unknown;
         }
-        let requests = cx.report.requests;
-        while self.takes_events() && cx.report.requests - requests < REQUESTS_PER_TURN {
+        let requests = cx.counts.requests.get();
+        while self.takes_events() && cx.counts.requests.get() - requests < REQUESTS_PER_TURN {
             let framed = &input[used..];
             let step = self.http.receive(framed);
             used += step.used;

@@ -69,7 +69,7 @@ pub(super) fn busy() -> Response {
 impl Connection {
     /// A request is complete up to its content.
     pub(super) fn begin(&mut self, request: Request<'_>, framing: Framing, arrival: u64, cx: &mut LoopContext) {
-        cx.report.requests += 1;
+        cx.counts.requests.add(1);
         // The next head has a clock of its own, even if its first bytes are here already.
         self.deadline.renew();
         self.exchange.reason = None;
@@ -105,7 +105,7 @@ impl Connection {
             {
                 self.deliver(problem(&request, &Problem::too_large(limit)), cx);
             }
-            Answer::Raw(verbatim) => self.begin_verbatim(*verbatim),
+            Answer::Raw(verbatim) => self.begin_verbatim(*verbatim, cx),
             Answer::Collect { limit, then } => {
                 self.collect(CollectedBody::new(limit, then, request.into_owned()), framing, cx);
             }
@@ -186,6 +186,7 @@ impl Connection {
         // A refused head may be longer than any valid one; no more of it than that goes into the page and the log.
         let head = &head[..head.len().min(cx.settings.limits.head)];
         self.exchange.reason = Some(reason);
+        cx.counts.refused(error.fault);
         if self.exchange.status.is_some() {
             // The response began before the fault in the content was found, and there cannot be a second one.
             self.ending = Some(Ending::Linger(reason));
@@ -229,7 +230,7 @@ impl Connection {
         let added = cx.app.added_fields(&self.exchange.additions);
         let transfer = self.http.respond(status, &fields, body.length(), added, &cx.date, buffer);
         let head = buffer.len() - before;
-        self.begin_response(status, transfer);
+        self.begin_response(status, transfer, cx);
         // A HEAD or a 304 has a head that may announce a length, and no content in the queue.
         if transfer != Transfer::Nothing {
             // The head with its length is written and cannot be changed. If the file is shorter by now, the client can
@@ -259,7 +260,7 @@ impl Connection {
         let buffer = self.send_queue.buffer(&mut cx.spare_buffers);
         let added = cx.app.added_fields(&self.exchange.additions);
         self.http.respond_prepared(prepared, added, &cx.date, buffer);
-        self.begin_response(prepared.status(), Transfer::Nothing);
+        self.begin_response(prepared.status(), Transfer::Nothing, cx);
         // A prepared head is the same for GET and HEAD, and announces the length in both cases.
         let content = if self.http.method() == Method::Head { 0 } else { prepared.content_len() };
         match file.filter(|_| content > 0) {
@@ -270,7 +271,8 @@ impl Connection {
     }
 
     /// Begins to count what is sent of a response whose head is written.
-    pub(super) fn begin_response(&mut self, status: Status, transfer: Transfer) {
+    pub(super) fn begin_response(&mut self, status: Status, transfer: Transfer, cx: &LoopContext) {
+        cx.counts.response(self.http.method(), status);
         self.exchange.status = Some(status);
         self.exchange.sent = 0;
         // What is still gathered of the responses before it is sent first.

@@ -94,7 +94,7 @@ impl Connection {
         let mut head = Vec::new();
         let added = cx.app.added_fields(&self.exchange.additions);
         let transfer = self.http.respond(status, &fields, body.length(), added, &cx.date, &mut head);
-        self.begin_response(status, transfer);
+        self.begin_response(status, transfer, cx);
         // A pause may be placed relative to the content, so everything before it is measured first.
         let before_content = interims.iter().map(Vec::len).sum::<usize>() + head.len();
         let mut steps = Steps::new(&pauses, before_content as u64);
@@ -122,10 +122,10 @@ impl Connection {
     }
 
     /// Begins a response of bytes exactly as given.
-    pub(super) fn begin_verbatim(&mut self, verbatim: RawResponse) {
+    pub(super) fn begin_verbatim(&mut self, verbatim: RawResponse, cx: &LoopContext) {
         let RawResponse { status, mut bytes, pauses, close, token } = verbatim;
         self.http.respond_verbatim();
-        self.begin_response(status, Transfer::Nothing);
+        self.begin_response(status, Transfer::Nothing, cx);
         // Positions of content count from the first blank line, as in any response. Without one, all of it is head.
         let head = bytes.windows(4).position(|four| four == b"\r\n\r\n").map_or(bytes.len(), |at| at + 4);
         let content = bytes.split_off(head);

@@ -10,7 +10,8 @@ use std::time::{Instant, SystemTime};
 use crate::http::{HttpDate, Limits};
 use crate::net::send_queue::{Resident, SpareBuffers};
 use crate::net::upload_memory::UploadMemory;
-use crate::net::{CloseReason, Report, Settings, access_log::AccessLog, tap::Tap, tcp_info::SocketDiag, workers::Jobs};
+use crate::net::{CloseReason, Settings, access_log::AccessLog, counts::Counts};
+use crate::net::{tap::Tap, tcp_info::SocketDiag, workers::Jobs};
 use crate::service::App;
 
 /// The receiving side of the socket. Readiness is edge-triggered: what an event has reported must be remembered until
@@ -197,8 +198,8 @@ pub(crate) struct LoopContext {
     pub(crate) draining: bool,
     /// Few further connections are allowed.
     pub(crate) scarce: bool,
-    /// What this loop has done.
-    pub(crate) report: Report,
+    /// What this loop has done. Only this loop writes it.
+    pub(crate) counts: Arc<Counts>,
     /// Asks how much waits unsent for a reader. `None` where the kernel cannot be asked.
     pub(crate) diag: Option<SocketDiag>,
     /// Decides which requests of a turn may share one look at a file.

@@ -130,6 +130,7 @@ impl EventLoop {
         // With this one counted: its own idle time may already be the short one.
         self.context.scarce = self.server.admission.is_scarce();
         let context = &mut self.context;
+        context.counts.accepted.add(1);
         let id = self.connections.insert(|id| Connection::new(socket, id, peer, local, context));
         let Some(connection) = self.connections.get(id) else { return };
         // The first turn comes before the registration: a request that is already here, with a response that
@@ -164,6 +165,8 @@ impl EventLoop {
         let sent = send(socket, &response, SendFlags::NOSIGNAL | SendFlags::DONTWAIT).unwrap_or(0);
         let _ = shutdown(socket, Shutdown::Write);
         drop_received(socket);
+        context.counts.accepted.add(1);
+        context.counts.closed(CloseReason::Shed);
         let now = context.now;
         if let Some(tap) = context.tap() {
             let number = tap.accepted(now, peer);

@@ -20,11 +20,12 @@
 
 mod accept;
 mod due;
+mod stop;
 
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::AtomicU8;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -38,36 +39,21 @@ use crate::net::connections::{ConnectionId, Connections};
 use crate::net::upload_memory::{PIECE, UploadMemory};
 use crate::net::workers::{Jobs, Workers};
 use crate::net::{
-    CloseReason, Report, Settings, access_log::AccessLog, deadline::Deadlines, event_loop::accept::Acceptor,
-    event_loop::due::STALE_ENTRIES,
+    CloseReason, Report, Settings, access_log::AccessLog, counts::Counts, deadline::Deadlines,
+    event_loop::accept::Acceptor, event_loop::due::STALE_ENTRIES,
 };
 use crate::net::{send_queue::SpareBuffers, tap::Tap, tcp_info::SocketDiag};
 use crate::service::{App, open_file::close_elsewhere};
 use crate::wire::Recorder;
 
 pub(crate) use accept::Admission;
+pub(crate) use stop::{DRAINING, SERVING, STOPPING, StopTimes};
 
 /// Most events taken from the kernel in one turn. More stay in the kernel and come with the next poll.
 const EVENTS: usize = 256;
 
 /// The token of the waker. Listeners count from 1 on; tokens of connections are far larger ([`ConnectionId::token`]).
 const WAKER: Token = Token(0);
-
-/// The value of [`ServerState::run_state`] in normal service.
-pub(crate) const SERVING: u8 = 0;
-/// The server was asked to stop: it goes on as before until [`StopTimes::drain`], and then drains.
-pub(crate) const DRAINING: u8 = 1;
-/// Stop at once.
-pub(crate) const STOPPING: u8 = 2;
-
-/// The moments of a stop.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct StopTimes {
-    /// From now on there are no new connections, and only responses that have begun go on.
-    pub(crate) drain: Instant,
-    /// All connections that are left are closed.
-    pub(crate) grace_ends: Instant,
-}
 
 /// What all loops share. A loop reads it when a connection begins or ends, but never for a single request.
 pub(crate) struct ServerState {
@@ -141,7 +127,7 @@ impl EventLoop {
             access_log,
             draining: false,
             scarce: false,
-            report: Report::default(),
+            counts: Counts::new(),
             // At the start: later there may be no descriptor for it.
             diag: SocketDiag::new(),
             arrivals: Arrivals::default(),
@@ -166,6 +152,11 @@ impl EventLoop {
     /// Reaches the loop from another thread.
     pub(crate) fn waker(&self) -> Arc<Waker> {
         self.waker.clone()
+    }
+
+    /// What this loop counts, for a reader on another thread.
+    pub(crate) fn counts(&self) -> Arc<Counts> {
+        self.context.counts.clone()
     }
 
     /// Serves until the server stops. Returns what this loop has done.
@@ -197,6 +188,7 @@ impl EventLoop {
             // After the events too: an event and a result of the same connection are two turns, always in this order.
             if woken {
                 self.take_results();
+                self.count_phases();
             }
             // Accepted after the events: no event of this batch can be meant for a connection made in this turn.
             self.accept_all();
@@ -206,7 +198,7 @@ impl EventLoop {
             self.hand_over();
         }
         self.cut_off();
-        Ok(self.context.report)
+        Ok(self.context.counts.report())
     }
 
     /// Hands over records and log lines, once per turn: that takes one lock and not one per line.
@@ -217,61 +209,13 @@ impl EventLoop {
         }
     }
 
-    /// Whether to go on; begins the drain when the server was asked to stop.
-    fn goes_on(&mut self) -> bool {
-        match self.server.run_state.load(Ordering::Acquire) {
-            // The usual case costs one load and one comparison per turn.
-            SERVING => true,
-            DRAINING => {
-                let times = self.server.stop_times.get().copied();
-                times.is_some_and(|times| self.goes_on_draining(times))
-            }
-            _ => false,
-        }
-    }
-
-    fn goes_on_draining(&mut self, times: StopTimes) -> bool {
-        self.context.app.announce_stop();
-        // The clock is read here and not taken from the turn: the poller may have waited since.
-        if Instant::now() < times.drain {
-            return true;
-        }
-        // The first time since that moment.
-        if !self.context.draining {
-            self.drain();
-        }
-        !self.connections.is_empty() && Instant::now() < times.grace_ends
-    }
-
-    fn drain(&mut self) {
-        self.read_clocks();
-        self.context.draining = true;
-        // The kernel has completed the handshake of connections that wait in the queue. Closing the listener would
-        // reset them, so they are accepted first.
-        self.paused_until = None;
-        self.acceptors.iter_mut().for_each(|acceptor| acceptor.waiting = true);
-        while self.acceptors.iter().any(|acceptor| acceptor.waiting) && self.paused_until.is_none() {
-            self.accept_all();
-        }
-        self.acceptors.clear();
-        // A copy of the keys, since connections are closed on the way.
-        for id in self.connections.ids() {
-            // One last recv: a request that is already here gets its response, with `Connection: close`.
-            self.serve(id, |connection, context| {
-                connection.assume_readable();
-                connection.turn(context)
-            });
-        }
-    }
-
-    /// Closes every connection that is left.
-    fn cut_off(&mut self) {
-        self.read_clocks();
-        for id in self.connections.ids() {
-            self.context.report.cut_off += 1;
-            self.close(id, CloseReason::CutOff);
-        }
-        self.hand_over();
+    /// Counts the open connections for a reader who has woken the loop.
+    fn count_phases(&mut self) {
+        let connections = &mut self.connections;
+        self.context.counts.count_phases(self.waiting.len(), || {
+            let ids = connections.ids().into_iter();
+            ids.filter_map(|id| connections.get(id).map(|connection| connection.phase())).collect()
+        });
     }
 
     /// Records from now on what the sockets of this loop carry.
@@ -393,6 +337,7 @@ impl EventLoop {
         // Dropping it closes the socket, and that takes it out of the poller.
         let Some(mut connection) = self.connections.remove(id) else { return };
         connection.leave(reason, &mut self.context);
+        self.context.counts.closed(reason);
         self.server.admission.leave(connection.peer);
     }
 }

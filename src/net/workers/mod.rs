@@ -145,6 +145,11 @@ impl Workers {
         JobTicket { lane: place.task.lane, number }
     }
 
+    /// How many jobs of each kind wait, and how many run.
+    pub(crate) fn jobs(&self) -> [(Lane, u64, u64); Lane::ALL.len()] {
+        lock(&self.state).schedule.counts()
+    }
+
     /// How many jobs of a source are running or waiting. They may never end.
     fn source_jobs(&self) -> usize {
         Arc::strong_count(&self.source_jobs) - 1

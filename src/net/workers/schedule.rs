@@ -119,14 +119,23 @@ impl Schedule {
 
     /// Jobs that wait or run.
     pub(crate) fn jobs(&self) -> usize {
-        self.lanes
-            .iter()
-            .map(|lane| lane.running.len() + lane.clients.iter().map(|(_, j)| j.len()).sum::<usize>())
-            .sum()
+        self.lanes.iter().map(|lane| lane.running.len() + lane.waiting()).sum()
+    }
+
+    /// Of each kind: how many jobs wait, and how many run.
+    pub(crate) fn counts(&self) -> [(Lane, u64, u64); LANES] {
+        Lane::ALL.map(|lane| {
+            let queue = &self.lanes[lane as usize];
+            (lane, queue.waiting() as u64, queue.running.len() as u64)
+        })
     }
 }
 
 impl LaneQueue {
+    fn waiting(&self) -> usize {
+        self.clients.iter().map(|(_, jobs)| jobs.len()).sum()
+    }
+
     /// The next job that may run: the place of its client, and its own in the queue of that.
     fn find(&self, lane: Lane, share: usize) -> Option<(usize, usize)> {
         let most = if lane == Lane::Passwords { (share / 4).max(1) } else { 2 * share };

@@ -297,6 +297,9 @@ pub(crate) struct OutputOptions {
     /// Append the access log to a file; HUP opens it again
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) log_file: Option<PathBuf>,
+    /// Serve counts for Prometheus at http://ADDR/metrics
+    #[arg(long, value_name = "ADDR", value_parser = value::metrics_address)]
+    pub(crate) metrics: Option<SocketAddr>,
     /// When to use colors
     #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = word(&COLORS))]
     pub(crate) color: Color,

@@ -10,7 +10,7 @@
 //! Nothing is guessed, because a value in a start script must mean one thing. An error is the rest of a sentence that
 //! begins with the name of the option or of its variable: `takes a number from 0 to 65535, not "abc".`
 
-use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -152,6 +152,12 @@ pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
         (Err(_), _) if text.parse::<SocketAddr>().is_ok() => refuse("an address without port", text),
         (Err(_), _) => refuse("an address", text),
     }
+}
+
+/// `9100`, which means this computer, `192.168.1.20:9100` or `[::1]:9100`.
+pub(crate) fn metrics_address(text: &str) -> Result<SocketAddr, String> {
+    let own = || port(text).ok().map(|port| (Ipv4Addr::LOCALHOST, port).into());
+    text.parse().ok().or_else(own).map_or_else(|| refuse("a port or address", text), Ok)
 }
 
 /// `Name: value`, a field that the server may add to every response.
