@@ -16,6 +16,10 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
+sys.path.insert(0, str(ROOT / "tests/corpus"))
+
+import reader  # noqa: E402
+
 WORK = ROOT / "target" / "fuzz"
 TRIPLE = "x86_64-unknown-linux-gnu"
 # What cargo-fuzz passes, without the sanitizers: those need a nightly compiler, and there is no unsafe code here.
@@ -27,28 +31,15 @@ LONGEST, KEPT = 1024, 150
 OF_THE_CORPUS = ("receive", "annotations", "requests")
 
 
-def unescaped(text):
-    """The bytes of the notation of tests/corpus/README.md."""
-    repeated = re.compile(r"\\\{(\d+) ((?:[^{}\\]|\\[^{])*?)\}")
-    while repeated.search(text):
-        text = repeated.sub(lambda found: found[2] * int(found[1]), text)
-    simple = {"r": b"\r", "n": b"\n", "t": b"\t", "\\": b"\\"}
-    pieces = re.findall(r"\\x[0-9a-f]{2}|\\.|[^\\]+", text)
-    return b"".join(bytes.fromhex(p[2:]) if p[:2] == "\\x" else simple[p[1]] if p[0] == "\\" else p.encode()
-                    for p in pieces)
-
-
 def escaped(data):
     simple = {13: "\\r", 10: "\\n", 9: "\\t", 92: "\\\\"}
     return "".join(simple.get(b) or (chr(b) if 32 <= b < 127 else f"\\x{b:02x}") for b in data)
 
 
 def seeds(target):
-    found = [unescaped(line) for line in (HERE / "inputs" / f"{target}.txt").read_text().splitlines()]
+    found = [reader.unescaped(line) for line in (HERE / "inputs" / f"{target}.txt").read_text().splitlines()]
     if target in OF_THE_CORPUS:
-        for file in sorted((ROOT / "tests/corpus").glob("*.md")):
-            for block in re.findall(r"^```http.*?\n(.*?)^```$", file.read_text(), re.M | re.S):
-                found.append(unescaped(block.replace("\n", "")))
+        found += [case.data for case in reader.cases()]
     return [data for data in found if len(data) <= LONGEST]
 
 
