@@ -10,11 +10,9 @@
 //! | overwrite | PUT | | | |
 //! | delete | DELETE | DELETE | | |
 
-use std::net::SocketAddr;
-
 use crate::http::{Method, Request};
 use crate::service::error_page::{self, Problem, TEXTS};
-use crate::service::{Response, router};
+use crate::service::{RequestContext, Response, router};
 
 /// What clients may change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -103,17 +101,23 @@ impl Rights {
     }
 
     /// 405 for a request that does not work on `kind`.
-    pub(crate) fn not_allowed(self, request: &Request<'_>, kind: TargetKind, peer: SocketAddr) -> Response {
+    pub(crate) fn not_allowed(self, request: &Request<'_>, kind: TargetKind, context: &RequestContext) -> Response {
         let allow = router::names(&self.methods_on(kind));
         let problem = Problem::method_not_allowed(request.method_name(), &allow);
         let option = self.right(request.method(), kind).map(|(option, _)| option);
-        error_page::problem(request, &self.name_option(problem, option, peer)).field("Allow", allow)
+        error_page::problem(request, &self.name_option(problem, option, request, context)).field("Allow", allow)
     }
 
-    /// Adds the option that would allow it, for clients on this computer. Those of a proxy on this
-    /// computer see it too, which is harmless: it can only be given where the server is started.
-    pub(crate) fn name_option(self, problem: Problem, option: Option<&str>, peer: SocketAddr) -> Problem {
-        match option.filter(|_| self.names_options && peer.ip().to_canonical().is_loopback()) {
+    /// Adds the option that would allow it, for programs on this computer: it can only be given where the server is
+    /// started.
+    pub(crate) fn name_option(
+        self,
+        problem: Problem,
+        option: Option<&str>,
+        request: &Request<'_>,
+        context: &RequestContext,
+    ) -> Problem {
+        match option.filter(|_| self.names_options && context.is_from_this_computer(request.bytes())) {
             Some(option) => problem.with_advice(TEXTS.say("allow option", &[("option", &option)])),
             None => problem,
         }
@@ -129,6 +133,7 @@ fn is_safe(method: Method) -> bool {
 mod tests {
     use super::*;
     use crate::files::testing::request;
+    use crate::service::testing::context;
 
     #[test]
     fn allow_names_what_works_and_nothing_else() {
@@ -165,16 +170,16 @@ mod tests {
         let request = request(b"DELETE /a HTTP/1.1\r\nHost: a\r\n\r\n");
         let said_by = |names_options, peer: &str| {
             let rights = Rights { names_options, ..Rights::default() };
-            let response = rights.not_allowed(&request, TargetKind::File, peer.parse().unwrap());
+            let response = rights.not_allowed(&request, TargetKind::File, &context(peer, 0));
             let crate::service::Body::Bytes(bytes) = response.body() else { panic!("no page") };
             String::from_utf8(bytes.to_vec()).unwrap()
         };
         let said = |peer| said_by(true, peer);
-        for peer in ["127.0.0.1:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
+        for peer in ["127.0.0.1", "::1", "::ffff:127.0.0.1"] {
             assert!(said(peer).contains("--delete"), "{peer}");
             assert!(!said_by(false, peer).contains("--"), "the command line of another program");
         }
-        for peer in ["192.0.2.1:1", "[2001:db8::1]:1", "0.0.0.0:1"] {
+        for peer in ["192.0.2.1", "2001:db8::1", "0.0.0.0"] {
             assert!(!said(peer).contains("--"), "{peer}");
         }
     }

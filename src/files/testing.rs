@@ -88,7 +88,13 @@ pub(crate) fn fetch(site: &mut dyn Service, head: &str) -> Got {
 #[track_caller]
 pub(crate) fn fetch_at(site: &mut dyn Service, head: &str, now: SystemTime) -> Got {
     let local = SocketAddr::from(([127, 0, 0, 1], 80));
-    let context = RequestContext { peer: local, local, now, arrival: arrival() };
+    let context = RequestContext {
+        peer: local,
+        client: crate::service::Client::Peer(local.ip()),
+        local,
+        now,
+        arrival: arrival(),
+    };
     let mut connection = Http1::new(Limits::default());
     let Event::Request(request, _) = connection.receive(head.as_bytes()).event else { panic!("no request: {head}") };
     let answer = site.answer(&request, &context);

@@ -9,7 +9,7 @@
 //! address (`?token=`) are made unreadable, because logs are kept, copied and sent around.
 
 use std::io::{self, Write};
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -106,7 +106,7 @@ fn target(line: &[u8]) -> Range<usize> {
 /// How a request was answered.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LoggedResponse {
-    pub(crate) peer: SocketAddr,
+    pub(crate) client: IpAddr,
     pub(crate) status: Status,
     /// Bytes of content that were sent.
     pub(crate) bytes: u64,
@@ -228,7 +228,7 @@ pub(crate) fn start(
 fn push_short(out: &mut Vec<u8>, entry: &LogEntry, response: &LoggedResponse, clock: &mut LogClock) {
     out.extend_from_slice(clock.time(response.ended));
     out.push(b' ');
-    push_address(out, response.peer);
+    push_address(out, response.client);
     out.push(b' ');
     // The version is left out: it is nearly always the same.
     let line = entry.line().strip_suffix(b" HTTP/1.1").unwrap_or(entry.line());
@@ -244,7 +244,7 @@ fn push_short(out: &mut Vec<u8>, entry: &LogEntry, response: &LoggedResponse, cl
 
 /// `192.0.2.1 - - [21/Nov/2026:12:00:01 +0000] "GET /a.txt HTTP/1.1" 200 21`
 fn push_common(out: &mut Vec<u8>, entry: &LogEntry, response: &LoggedResponse, clock: &mut LogClock) {
-    push_address(out, response.peer);
+    push_address(out, response.client);
     out.extend_from_slice(b" - - [");
     clock.push(out, entry.began);
     out.extend_from_slice(b"] \"");
@@ -255,10 +255,10 @@ fn push_common(out: &mut Vec<u8>, entry: &LogEntry, response: &LoggedResponse, c
     grammar::push_decimal(out, response.bytes);
 }
 
-/// The address without its port; one of IPv4 never in the form of IPv6.
-fn push_address(out: &mut Vec<u8>, peer: SocketAddr) {
+/// The address; one of IPv4 never in the form of IPv6.
+fn push_address(out: &mut Vec<u8>, client: IpAddr) {
     // Writing to memory does not fail.
-    let _ = write!(out, "{}", peer.ip().to_canonical());
+    let _ = write!(out, "{}", client.to_canonical());
 }
 
 /// The time between two moments; none if the clock was set back between them.
@@ -300,7 +300,7 @@ fn push_json(out: &mut Vec<u8>, entry: &LogEntry, response: &LoggedResponse) {
     };
     let line = JsonLine {
         time: since(UNIX_EPOCH, entry.began).as_micros() as f64 / 1e6,
-        client: response.peer.ip().to_canonical().to_string(),
+        client: response.client.to_canonical().to_string(),
         request: &safe(entry.line()),
         status: response.status.code(),
         bytes: response.bytes,
@@ -342,9 +342,9 @@ mod tests {
         let mut entry = Box::new(LogEntry::new());
         entry.fill(request_line, None, Some(b"\x1b[2Jevil\r\nforged \xff\""), began);
         entry.note = Some("Why\u{202e}".into());
-        let peer = "192.0.2.1:5".parse().unwrap();
+        let client = "192.0.2.1".parse().unwrap();
         let ended = began + Duration::from_micros(1_450);
-        access_log.write(entry, &LoggedResponse { peer, status: Status::OK, bytes: 21, ended });
+        access_log.write(entry, &LoggedResponse { client, status: Status::OK, bytes: 21, ended });
         String::from_utf8(access_log.batch).unwrap()
     }
 
@@ -383,11 +383,11 @@ mod tests {
     fn an_address_is_written_as_everybody_writes_it() {
         for address in ["0.0.0.0", "127.0.0.1", "255.10.9.100", "::1", "2001:db8::5"] {
             let mut out = Vec::new();
-            push_address(&mut out, SocketAddr::new(address.parse().unwrap(), 1));
+            push_address(&mut out, address.parse().unwrap());
             assert_eq!(out, address.as_bytes());
         }
         let mut out = Vec::new();
-        push_address(&mut out, "[::ffff:192.0.2.1]:1".parse().unwrap());
+        push_address(&mut out, "::ffff:192.0.2.1".parse().unwrap());
         assert_eq!(out, b"192.0.2.1");
     }
 

@@ -7,7 +7,7 @@
 //! | the cause is | reasons |
 //! |---|---|
 //! | the client, properly | `PeerClosed`, `NeverSpoke`, `Finished`, `Http10` |
-//! | the client, with a fault | `ClosedIn…`, `Refused`, `TlsHandshake`, `Broken`, `ResetUnread`, `LeftEarly` |
+//! | the client, with a fault | `ClosedIn…`, `Refused`, `ProxyHeader…`, `TlsHandshake`, `Broken`, `ResetUnread`, `LeftEarly` |
 //! | a deadline | `TimedOut…`, `StillSending` |
 //! | this server, as intended | `Chosen`, `Delimited`, `ContentUnread`, `Shed`, `MadeRoom`, `Draining`, `Scripted…` |
 //! | this server, with a loss | `CutOff`, `FileShrank`, `Failed` |
@@ -52,6 +52,8 @@ reasons! {
     Delimited "closed after the response: only the close tells where its body ends";
     Chosen "closed after the response, as the server decided";
     Refused "closed after a refused request: it is not known where the next one begins";
+    ProxyHeaderMissing "a trusted proxy did not begin with a valid PROXY header";
+    ProxyHeaderUnexpected "the client sent a PROXY header, but it is no trusted proxy";
     TlsHandshake "the client started TLS (https://) on a port for plain http://";
     // The rest was too long to be read and dropped.
     ContentUnread "closed after a response that was sent before the body was read";

@@ -2,13 +2,14 @@
 //!
 //! A request goes through [`event_loop`] → [`connection`] → `connection/read` → `connection/respond` →
 //! [`send_queue`]. Beside this main path lie [`workers`] (jobs that may block), [`upload_memory`], [`deadline`], `event_loop/accept`
-//! (which connections are accepted), [`access_log`], [`server`], and `tap` with `tcp_info` (the record).
+//! and `admission` (which connections are accepted), [`access_log`], [`server`], and `tap` with `tcp_info` (the record).
 //!
 //! Rules of HTTP belong to [`crate::http`], paths and files to `files`; here bytes, events and moments are brought to
 //! them. Nothing on a loop blocks, and a request that can be answered from memory takes no lock. Each wait has a phase
 //! with a deadline, each queue a bound, and each end of a connection a [`CloseReason`].
 
 pub mod access_log;
+pub(crate) mod admission;
 pub mod close_reason;
 pub mod connection;
 pub mod connections;
@@ -35,6 +36,7 @@ pub use server::{Listener, Server, Stopper};
 pub use tcp_info::is_own_user;
 
 use crate::http::Limits;
+use crate::service::access::proxies::TrustedProxies;
 
 /// Settings of the network side. They do not change while the server runs.
 #[derive(Clone, Debug)]
@@ -51,8 +53,11 @@ pub struct Settings {
     /// Most connections at once.
     /// In all loops together. Above it an idle connection is closed for a new one, or the new one gets 503.
     pub max_connections: usize,
-    /// Most connections of one client (an IPv6 client is its /64; loopback is not counted).
+    /// Most connections of one client (an IPv6 client is its /64). Clients at loopback are not counted, nor those that a
+    /// trusted proxy does not name.
     pub max_per_client: usize,
+    /// Peers that are believed when they name their clients. By default none.
+    pub proxies: Option<TrustedProxies>,
     /// Bytes of memory for the blocks of all unfinished uploads.
     pub upload_memory: usize,
     /// Files are sent by `sendfile`, past the program. Otherwise they are read and sent in pieces of 64 KiB, as
@@ -78,6 +83,7 @@ impl Default for Settings {
             workers: cores.max(4),
             max_connections: 720,
             max_per_client: 180,
+            proxies: None,
             upload_memory: upload_memory::UPLOAD_MEMORY,
             sendfile: true,
             log: LogFormat::Off,

@@ -35,9 +35,11 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::net::event_loop::{Admission, DRAINING, EventLoop, SERVING, STOPPING, ServerState, StopTimes};
+use crate::net::event_loop::{DRAINING, EventLoop, SERVING, STOPPING, ServerState, StopTimes};
 use crate::net::upload_memory::UploadMemory;
-use crate::net::{LogFile, Metrics, Report, Settings, access_log, tcp_info::UnsentLimit, workers::Workers};
+use crate::net::{
+    LogFile, Metrics, Report, Settings, access_log, admission::Admission, tcp_info::UnsentLimit, workers::Workers,
+};
 use crate::service::App;
 use crate::wire::RecordReceiver;
 use crate::wire::record::{memory::RecordMemory, memory::WireMemory, recorder};
@@ -209,7 +211,7 @@ impl Server {
         let app = app.into();
         let count = settings.loops.max(1);
         let state = Arc::new(ServerState {
-            admission: Admission::new(settings.max_connections, settings.max_per_client),
+            admission: Arc::new(Admission::new(settings.max_connections, settings.max_per_client)),
             run_state: AtomicU8::new(SERVING),
             stop_times: OnceLock::new(),
             upload_memory: UploadMemory::new(settings.upload_memory),

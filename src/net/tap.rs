@@ -39,6 +39,11 @@ impl Tap {
         number
     }
 
+    /// The first bytes of this connection must be a PROXY header.
+    pub(crate) fn proxy_header_due(&mut self, number: u64, now: Instant) {
+        self.recorder.record(number, now, SocketEvent::ProxyHeaderDue, &[]);
+    }
+
     /// A `recv` has returned these bytes. If the parser has read everything before them it is given, with the number
     /// of bytes of content it has passed: then the middle of long content need not be stored.
     pub(crate) fn received(

@@ -27,11 +27,12 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use barewire::http::Method;
-use barewire::service::{Auth, Credentials, Scope, access::health::Health, access::hosts::Hosts, app::Settings};
+use barewire::service::access::{health::Health, hosts::Hosts, proxies::ClientSource, proxies::TrustedProxies};
+use barewire::service::{Auth, Credentials, Scope, app::Settings};
 
 use crate::program::error::{Exit, StartError, TEXTS};
 use crate::program::folder::{self, ServedPath};
-use crate::program::options::{AuthFor, Options, WriteOptions};
+use crate::program::options::{AccessOptions, AuthFor, Options, WriteOptions};
 
 /// The largest password file: some twelve thousand users. A film named by mistake is refused before it is read.
 const LARGEST: u64 = 1 << 20;
@@ -66,6 +67,16 @@ pub(crate) fn decide(
     let (cors, headers) = (options.files.cors.clone(), options.files.header.concat());
     let health = if options.access.health { Health::Everybody } else { Health::OwnComputer };
     Ok((Settings { hosts, auth, cors, headers, health, names_options: true, ..Settings::default() }, warnings))
+}
+
+/// The proxies that are believed about who their clients are, if there are any.
+pub(crate) fn proxies(options: &AccessOptions) -> Option<TrustedProxies> {
+    let networks = options.trust.concat();
+    let source = match options.proxy_protocol {
+        true => ClientSource::ProxyHeader,
+        false => options.trust_field.unwrap_or_default(),
+    };
+    (!networks.is_empty()).then(|| TrustedProxies::new(networks, source))
 }
 
 /// Sentences about everything that is weaker than it looks.

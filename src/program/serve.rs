@@ -297,6 +297,7 @@ fn net_settings(options: &Options, descriptors: u64, log_output: LogOutput) -> n
         max_connections,
         // A quarter: one client cannot take all connections; four could.
         max_per_client: limits.max_per_client.unwrap_or((max_connections / 4).max(1)).min(max_connections),
+        proxies: access::proxies(&options.access),
         // At most 2 GiB, which fits.
         upload_memory: options.write.upload_memory as usize,
         log: log_format(options),

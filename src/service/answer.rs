@@ -14,14 +14,17 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::http::{Method, Prepared, Request, Status};
+use crate::service::client::{Client, is_forwarded};
 use crate::service::open_file::OpenFile;
 use crate::service::response::{DropToken, Pause, Response};
 
 /// Addresses and time of a request.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestContext {
-    /// The client's address.
+    /// The other end of the connection.
     pub peer: SocketAddr,
+    /// Who the request is from: the peer, or a client that it has named.
+    pub client: Client,
     /// The address of this server that the client reached.
     pub local: SocketAddr,
     /// The current time, read once per turn of the loop.
@@ -29,6 +32,15 @@ pub struct RequestContext {
     /// The arrival number. Requests with the same number may share one `stat()` of a file, since all of them began to
     /// arrive before the first of them was answered. Never 0.
     pub arrival: u64,
+}
+
+impl RequestContext {
+    /// Whether the request is from a program on this computer, and no proxy has forwarded it. `head` is that of the
+    /// request, valid or not.
+    pub fn is_from_this_computer(&self, head: &[u8]) -> bool {
+        // A dual-stack socket has IPv4 clients as ::ffff:127.0.0.1.
+        self.peer.ip().to_canonical().is_loopback() && matches!(self.client, Client::Peer(_)) && !is_forwarded(head)
+    }
 }
 
 /// The kind of work of a job. Each kind has workers of its own, so that none keeps another one waiting.
@@ -115,6 +127,8 @@ pub enum Answer {
     ReadyFile(Prepared, Arc<OpenFile>),
     /// After a job on a worker.
     Blocking(Task, Job),
+    /// The same, but the job is queued after this time. Nothing waits for it but the client.
+    Delayed(Duration, Task, Job),
     /// After the content was collected in memory.
     Collect {
         /// The most bytes of content; more is 413.

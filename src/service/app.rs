@@ -304,7 +304,7 @@ fn forbidden(request: &Request<'_>, foreign: ForeignWrite, names_options: bool) 
     error_page::problem(request, &problem).with_note("a write from a page of another origin")
 }
 
-/// The address of one exchange in the wire view, for an error page. Only clients on this computer get it.
+/// The address of one exchange in the wire view, for an error page. Only programs on this computer get it.
 ///
 /// It repeats method and path, percent-encoded as a whole, which is a form in which the redaction of the view
 /// recognizes a secret: `.wire?find=GET%20%2Fnope%2Etxt`. It never has the query, whose values are often secrets, nor
@@ -313,7 +313,8 @@ fn forbidden(request: &Request<'_>, foreign: ForeignWrite, names_options: bool) 
 struct ViewLink(Box<str>);
 
 impl ViewLink {
-    /// The link to the request that begins with `head`, valid or not; `None` for a client on another computer.
+    /// The link to the request that begins with `head`, valid or not; `None` for a client on another computer, or of
+    /// a proxy on this one.
     fn of(head: &[u8], context: &RequestContext) -> Option<ViewLink> {
         // A malformed head was not parsed, so the first two words are taken for method and target.
         let line = head.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
@@ -336,13 +337,8 @@ impl ViewLink {
             ViewLink(format!("{view}?find={}", percent_encode(&find, NON_ALPHANUMERIC)).into())
         };
         // The page at that address has a link of its own.
-        (is_from_this_computer(context) && path != VIEW_PATH.as_bytes()).then(link)
+        (context.is_from_this_computer(head) && path != VIEW_PATH.as_bytes()).then(link)
     }
-}
-
-fn is_from_this_computer(context: &RequestContext) -> bool {
-    // A dual-stack socket has IPv4 clients as ::ffff:127.0.0.1.
-    context.peer.ip().to_canonical().is_loopback()
 }
 
 #[cfg(test)]

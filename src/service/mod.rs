@@ -11,6 +11,7 @@ pub mod access;
 pub mod answer;
 pub mod app;
 mod call;
+pub mod client;
 pub mod error_page;
 pub mod open_file;
 pub mod response;
@@ -25,6 +26,7 @@ pub use answer::{Answer, BuiltIn, CloseBy, Job, Lane, Outcome, RawRequest, RawRe
 pub use answer::{ReceiveSummary, RequestContext, Service, Sink, Task};
 pub use app::App;
 pub use call::{Call, IntoResponse, Parameters};
+pub use client::Client;
 pub use open_file::{FileSystem, OpenFile};
 pub use response::{Body, ByteOffset, Bytes, ChunkedBody, DropToken, Pause, Piece, Response, Script, Source};
 pub use router::Router;

@@ -405,7 +405,13 @@ mod tests {
         let mut connection = Http1::new(Limits::default());
         let Event::Request(request, _) = connection.receive(text.as_bytes()).event else { panic!("{head}") };
         let address = ([127, 0, 0, 1], 80).into();
-        let context = RequestContext { peer: address, local: address, now: SystemTime::UNIX_EPOCH, arrival: 1 };
+        let context = RequestContext {
+            peer: address,
+            client: crate::service::Client::Peer(address.ip()),
+            local: address,
+            now: SystemTime::UNIX_EPOCH,
+            arrival: 1,
+        };
         match App::from(router).answer(&request, &context) {
             Answer::Now(response) => (response, None),
             Answer::Blocking(lane, job) => {

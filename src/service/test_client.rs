@@ -9,7 +9,7 @@ use crate::service::answer::OpenSink;
 use crate::service::app::Additions;
 use crate::service::error_page::{self, Problem};
 use crate::service::{
-    Answer, App, Body, OpenFile, Outcome, Piece, RawRequest, ReceiveSummary, RequestContext, Response,
+    Answer, App, Body, Client, OpenFile, Outcome, Piece, RawRequest, ReceiveSummary, RequestContext, Response,
 };
 
 /// Sends requests to an [`App`] in this thread, and returns its responses.
@@ -47,7 +47,8 @@ impl TestClient {
     /// A client on this computer.
     pub fn new(app: impl Into<App>) -> TestClient {
         let address = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let context = RequestContext { peer: address(50_000), local: address(80), now: SystemTime::now(), arrival: 0 };
+        let (peer, local, now) = (address(50_000), address(80), SystemTime::now());
+        let context = RequestContext { peer, client: Client::Peer(peer.ip()), local, now, arrival: 0 };
         TestClient { app: app.into(), context }
     }
 
@@ -55,6 +56,7 @@ impl TestClient {
     #[must_use]
     pub fn at(mut self, peer: SocketAddr) -> TestClient {
         self.context.peer = peer;
+        self.context.client = Client::Peer(peer.ip().to_canonical());
         self
     }
 
@@ -114,7 +116,8 @@ impl TestClient {
                 Answer::Now(response) => break response,
                 Answer::Ready(prepared) => return self.prepared(http, &prepared, None, &additions),
                 Answer::ReadyFile(head, file) => return self.prepared(http, &head, Some(file), &additions),
-                Answer::Blocking(_, job) => match job() {
+                // A test does not wait.
+                Answer::Blocking(_, job) | Answer::Delayed(_, _, job) => match job() {
                     Outcome::Response(response) => break response,
                     Outcome::Again(same) => request = same.whole(),
                 },

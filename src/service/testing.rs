@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::http::{Event, Http1, Limits, Request, Status};
 use crate::service::answer::RequestContext;
-use crate::service::{Answer, App, Response, Service};
+use crate::service::{Answer, App, Client, Response, Service};
 
 /// The rounds of a long loop: `few` by default, `all` where the variable `BAREWIRE_ROUNDS` is `all`.
 pub(crate) fn rounds(few: usize, all: usize) -> usize {
@@ -31,7 +31,8 @@ pub(crate) fn asked(line: &str, fields: &str) -> Request<'static> {
 pub(crate) fn context(peer: &str, seconds: u64) -> RequestContext {
     let peer: IpAddr = peer.parse().unwrap();
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 + seconds);
-    RequestContext { peer: (peer, 50_000).into(), local: ([127, 0, 0, 1], 8080).into(), now, arrival: 1 }
+    let client = Client::Peer(peer.to_canonical());
+    RequestContext { peer: (peer, 50_000).into(), client, local: ([127, 0, 0, 1], 8080).into(), now, arrival: 1 }
 }
 
 /// The response as it is sent: finished, and with the added fields among its own.

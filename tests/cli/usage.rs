@@ -39,6 +39,41 @@ fn wrong_usage_says_what_is_wrong_and_what_to_type() {
             "For example:  barewire -b 192.168.1.20",
         ),
         (
+            &["--trust", "proxy.example.org"],
+            "--trust takes an address such as 192.0.2.1 or a network such as 10.0.0.0/8, not \"proxy.example.org\".",
+            "For example:  barewire --trust 127.0.0.1 --trust ::1",
+        ),
+        (
+            &["--trust", "10.0.0.0/33"],
+            "--trust takes an address such as 192.0.2.1 or a network such as 10.0.0.0/8, not \"10.0.0.0/33\".",
+            "For example:  barewire --trust 127.0.0.1 --trust ::1",
+        ),
+        (
+            &["--trust", "10.0.0.1/8"],
+            "--trust takes 10.0.0.1 for one address or 10.0.0.0/8 for the network, not \"10.0.0.1/8\".",
+            "For example:  barewire --trust 127.0.0.1 --trust ::1",
+        ),
+        (
+            &["--trust", "::1", "--trust-field", "x-real-ip"],
+            "--trust-field does not take \"x-real-ip\". It takes one of these words: x-forwarded-for, forwarded.",
+            "For example:  barewire --trust 10.0.0.0/8 --trust-field forwarded",
+        ),
+        (
+            &["--trust-field", "forwarded"],
+            "--trust-field says how proxies name their clients, but no proxy is trusted.",
+            "Trust one:  barewire --trust 127.0.0.1",
+        ),
+        (
+            &["--proxy-protocol"],
+            "--proxy-protocol says how proxies name their clients, but no proxy is trusted.",
+            "Trust one:  barewire --trust 127.0.0.1",
+        ),
+        (
+            &["--trust", "::1", "--proxy-protocol", "--trust-field", "forwarded"],
+            "--trust-field and --proxy-protocol both say where clients are named, and only one place is read.",
+            "Leave out one of them:  barewire --trust 127.0.0.1 --proxy-protocol",
+        ),
+        (
             &["-b", "fe80::1"],
             "--bind takes a link-local address with its interface, such as fe80::1%eth0, not \"fe80::1\".",
             "For example:  barewire -b 192.168.1.20",

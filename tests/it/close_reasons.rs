@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use barewire::http::{Request, Status};
 use barewire::net::{CloseReason, Settings, Timeouts};
+use barewire::service::access::proxies::{ClientSource, TrustedProxies};
 use barewire::service::{
     Answer, Body, ByteOffset, Bytes, CloseBy, DropToken, OpenFile, Pause, RawResponse, Response, Source,
 };
@@ -162,6 +163,17 @@ fn by_the_server() -> Vec<Case> {
         case("Delimited", "server", |library| half_closed(asked(library, "/delimited"))),
         case("Chosen", "server", |library| half_closed(read_head(asked(library, "/last")))),
         case("Refused", "server", |library| half_closed(sent(library, "GET  / HTTP/1.1\r\n\r\n"))),
+        case("ProxyHeaderUnexpected", "server", |library| {
+            half_closed(sent(library, "PROXY TCP4 192.0.2.7 10.0.0.1 50123 80\r\n"))
+        }),
+        Case {
+            settings: |settings| {
+                let networks = vec!["127.0.0.1".parse::<std::net::IpAddr>().unwrap().into()];
+                let proxies = Some(TrustedProxies::new(networks, ClientSource::ProxyHeader));
+                Settings { proxies, ..settings }
+            },
+            ..case("ProxyHeaderMissing", "server", |library| half_closed(sent(library, request("GET", "/", ""))))
+        },
         case("TlsHandshake", "server", |library| {
             half_closed(sent(library, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"))
         }),

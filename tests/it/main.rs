@@ -66,6 +66,7 @@ mod syscalls;
 mod tcp_segments;
 mod texts;
 mod timeouts;
+mod trust;
 mod upload_aborts;
 mod upload_memory;
 mod upload_races;

@@ -4,7 +4,7 @@
 
 use rustix::process::Signal;
 
-use crate::support::client::{Client, ask, basic, get};
+use crate::support::client::{Client, ask, basic, get, request};
 use crate::support::folder::{Folder, small_site};
 use crate::support::server::Server;
 use crate::support::uploads::send;
@@ -93,23 +93,62 @@ fn with_a_password_for_writes_all_may_read_and_a_write_without_right_asks_for_no
 }
 
 #[test]
-fn after_ten_wrong_passwords_only_those_who_were_in_already_get_in() {
+fn after_ten_wrong_passwords_a_client_is_refused_and_no_other_client_or_user_is() {
+    let folder = small_site();
+    let file = Folder::new();
+    let file = password_file(&file, &[("ann", "one"), ("bob", "two"), ("eve", "three")]);
+    let users = ["--auth", "ann:one", "--auth", "bob:two", "--auth", "eve:three"];
+    for arguments in [&users[..], &["--auth-file", &file]] {
+        let server = Server::start(&folder, &[&["--trust", "127.0.0.1"], arguments].concat());
+        let sign_in = |client: &str, credentials: &str| {
+            get(&server, "/a.txt", &format!("X-Forwarded-For: {client}\r\n{}", basic(credentials)))
+        };
+        sign_in("192.0.2.1", "ann:one").assert_status(200);
+        for n in 0..10 {
+            sign_in("192.0.2.1", &format!("ann:wrong{n}")).assert_status(401);
+            sign_in("192.0.2.1", &format!("eve:wrong{n}")).assert_status(401);
+        }
+        let answer = sign_in("192.0.2.1", "ann:wrong");
+        let wait: u64 = answer.assert_status(429).must("retry-after").parse().unwrap();
+        assert!((1..=60).contains(&wait), "{answer:?}");
+        assert!(answer.field("www-authenticate").is_none(), "a browser would ask its user again");
+        sign_in("192.0.2.1", "eve:three").assert_status(429);
+        // Who has signed in before, another user, and the same user elsewhere.
+        sign_in("192.0.2.1", "ann:one").assert_status(200);
+        sign_in("192.0.2.1", "bob:two").assert_status(200);
+        sign_in("192.0.2.2", "eve:three").assert_status(200);
+        get(&server, "/a.txt", "").assert_status(401);
+    }
+}
+
+#[test]
+fn wrong_passwords_from_one_of_many_clients_slow_the_others_down_and_keep_none_out() {
     let folder = small_site();
     let file = Folder::new();
     let file = password_file(&file, &[("ann", "one"), ("bob", "two")]);
     for arguments in [&["--auth", "ann:one", "--auth", "bob:two"][..], &["--auth-file", &file]] {
         let server = Server::start(&folder, arguments);
-        get(&server, "/a.txt", &basic("ann:one")).assert_status(200);
         for n in 0..10 {
             get(&server, "/a.txt", &basic(&format!("ann:wrong{n}"))).assert_status(401);
         }
-        let answer = get(&server, "/a.txt", &basic("ann:wrong"));
-        let wait: u64 = answer.assert_status(429).must("retry-after").parse().unwrap();
-        assert!((1..=60).contains(&wait), "{answer:?}");
-        assert!(answer.field("www-authenticate").is_none(), "a browser would ask its user again");
-        get(&server, "/a.txt", &basic("bob:two")).assert_status(429);
+        // A right and a wrong one wait equally long, and no other user waits with them.
+        let late = ["ann:wrong", "ann:one"].map(|credentials| {
+            let mut client = Client::connect(&server);
+            client.send(request("GET", "/a.txt", &basic(credentials)));
+            client
+        });
+        get(&server, "/a.txt", &basic("bob:two")).assert_status(200);
+        for client in &late {
+            client.socket.set_nonblocking(true).unwrap();
+            let none = client.socket.peek(&mut [0]).unwrap_err();
+            assert_eq!(none.kind(), std::io::ErrorKind::WouldBlock, "it did not wait");
+            client.socket.set_nonblocking(false).unwrap();
+        }
+        for (mut client, status) in late.into_iter().zip([401, 200]) {
+            client.response("GET").assert_status(status);
+            client.end();
+        }
         get(&server, "/a.txt", &basic("ann:one")).assert_status(200);
-        get(&server, "/a.txt", "").assert_status(401);
     }
 }
 

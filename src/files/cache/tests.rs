@@ -66,7 +66,13 @@ fn a_cached_response_is_the_one_of_the_normal_path() {
 fn knows(site: &mut Site, head: &str, now: SystemTime) -> bool {
     let (request, root) = (crate::files::testing::request(head.as_bytes()), site.root().clone());
     let local = std::net::SocketAddr::from(([127, 0, 0, 1], 80));
-    let context = crate::service::RequestContext { peer: local, local, now, arrival: arrival() };
+    let context = crate::service::RequestContext {
+        peer: local,
+        client: crate::service::Client::Peer(local.ip()),
+        local,
+        now,
+        arrival: arrival(),
+    };
     site.cache.as_mut().unwrap().lookup(&request, &root, &context).is_some()
 }
 
@@ -328,7 +334,8 @@ fn one_check_holds_for_the_requests_that_came_with_it_and_for_no_later_one() {
     let local = std::net::SocketAddr::from(([127, 0, 0, 1], 80));
     let request = crate::files::testing::request(get("/a.txt").as_bytes());
     let mut ask = |arrival| {
-        let context = RequestContext { peer: local, local, now, arrival };
+        let context =
+            RequestContext { peer: local, client: crate::service::Client::Peer(local.ip()), local, now, arrival };
         matches!(crate::service::Service::answer(&mut site, &request, &context), Answer::Ready(_))
     };
     assert!(!ask(1) && !ask(2), "the normal path");

@@ -22,7 +22,7 @@ impl SiteState {
         let is_file = TargetKind::of_path(request.path()) == TargetKind::File;
         match request.method() {
             // A PUT may create the file, so a missing file is no reason for 404, but the missing right is one for 405.
-            Method::Put => Some(rights.not_allowed(request, TargetKind::Free, context.peer)),
+            Method::Put => Some(rights.not_allowed(request, TargetKind::Free, context)),
             Method::Options if rights.upload && is_file => Some(rights.options(TargetKind::Free)),
             _ => None,
         }

@@ -129,8 +129,7 @@ impl Service for Site {
                 resolver: Arc::clone(resolver),
                 open_files: Arc::clone(&state.open_files),
                 request: request.clone().into_owned(),
-                peer: context.peer,
-                now: context.now,
+                context: *context,
             });
         }
         if let Some(response) = state.respond(request, context, false, None) {
@@ -289,7 +288,7 @@ impl SiteState {
         let kind = if is_single { TargetKind::File } else { kind };
         Some(match request.method() {
             Method::Options => self.resolver.rights.options(kind),
-            _ => self.resolver.rights.not_allowed(request, kind, context.peer),
+            _ => self.resolver.rights.not_allowed(request, kind, context),
         })
     }
 

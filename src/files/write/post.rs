@@ -105,7 +105,7 @@ impl Upload {
     fn name_of_content(&self) -> Result<Vec<u8>, WriteError> {
         match file_name::suggested(&self.write.request).map_err(|error| self.write.broken_form(error))? {
             Some(name) => self.check_name(&name),
-            None => Ok(file_name::of_moment(self.write.now)),
+            None => Ok(file_name::of_moment(self.write.context.now)),
         }
     }
 

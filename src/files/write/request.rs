@@ -7,7 +7,6 @@
 //! Preconditions are evaluated twice: before the content is read, to refuse early, and again just
 //! before the file is published, while its name is locked, so that no other upload is lost.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -25,7 +24,7 @@ use crate::files::validator::{EntityTag, Validators};
 use crate::http::multipart::FormError;
 use crate::http::{Expectation, Framing, Method, Request, Status};
 use crate::service::error_page::{self, PageFormat, Problem, TEXTS};
-use crate::service::{Response, router, text, texts::Values};
+use crate::service::{RequestContext, Response, router, text, texts::Values};
 
 /// One write, and where it may write what.
 #[derive(Debug)]
@@ -34,8 +33,7 @@ pub(crate) struct WriteRequest {
     /// Told of files that are deleted or replaced.
     pub open_files: Arc<OpenFiles>,
     pub request: Request<'static>,
-    pub peer: SocketAddr,
-    pub now: SystemTime,
+    pub context: RequestContext,
 }
 
 /// Why a write was not done.
@@ -159,13 +157,14 @@ impl WriteRequest {
             false => ("dot name", Some("--dotfiles")),
         };
         let problem = Problem::of(Status::FORBIDDEN, name, &[]);
-        error_page::problem(&self.request, &self.resolver.rights.name_option(problem, option, self.peer))
+        let problem = self.resolver.rights.name_option(problem, option, &self.request, &self.context);
+        error_page::problem(&self.request, &problem)
     }
 
     /// A refusal of a new file that only clients may make who may replace files too.
     pub(crate) fn only_with_overwrite(&self, status: Status, name: &str, values: Values<'_>) -> WriteError {
         let problem = Problem::of(status, name, values);
-        let problem = self.resolver.rights.name_option(problem, Some("--overwrite"), self.peer);
+        let problem = self.resolver.rights.name_option(problem, Some("--overwrite"), &self.request, &self.context);
         error_page::problem(&self.request, &problem).into()
     }
 
@@ -174,7 +173,7 @@ impl WriteRequest {
     }
 
     pub(crate) fn not_allowed(&self, kind: TargetKind) -> WriteError {
-        self.resolver.rights.not_allowed(&self.request, kind, self.peer).into()
+        self.resolver.rights.not_allowed(&self.request, kind, &self.context).into()
     }
 
     pub(crate) fn response(&self, error: WriteError) -> Response {

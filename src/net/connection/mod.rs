@@ -18,17 +18,19 @@
 //! | `Output` `Open` | `Full` | a `send` finds no room |
 //! | `Full` | `Open` | an event reports room |
 //! | `Open` | `Shut` | the last response is sent, and bytes of the client may still come |
-//! | `Work` `None` | `Away` | a job is queued that makes the response, or writes a block of an upload |
+//! | `Work` `None` | `Away` | a job is queued, or will be, that makes the response, or writes a block of an upload |
 //! | `None` | `Warming` | the next bytes of a file are on the disk |
 //! | `Away`, `Warming` | `None` | the result is back |
 //! | `NextTurn` `OnEvent` | `Soon` | a turn ends at a limit, with more to do |
 //! | `Soon` | `Queued` | the loop has put the connection into its list |
 //! | `Queued` | `OnEvent` | that turn begins |
+//! | `Opening` `ProxyHeader` | `Request` | the PROXY header of a trusted proxy is complete |
 //! | `Ending` none | any | the response being sent is known to be the last one |
 //!
 //! No function here waits. The states record why the connection cannot go on now.
 
 mod body;
+pub(crate) mod client;
 mod read;
 mod receive_stats;
 mod respond;
@@ -43,11 +45,14 @@ use std::time::{Duration, Instant};
 use mio::net::TcpStream;
 
 use crate::http::{Http1, Phase};
-use crate::net::connection::state::{Ending, FirstByte, Input, LoopContext, NextBytes, NextTurn, Output, Work};
-use crate::net::connection::{body::RequestBody, respond::Exchange, script::RunningScript, time::JobLimit};
+use crate::net::connection::state::{
+    Ending, FirstByte, Input, LoopContext, NextBytes, NextTurn, Opening, Output, Work,
+};
+use crate::net::connection::{body::RequestBody, respond::Exchange, script::RunningScript, time::TimedJob};
 use crate::net::deadline::{Deadline, FIRST_REQUEST};
 use crate::net::send_queue::{Flushed, SendOptions, SendQueue};
-use crate::net::{CloseReason, connections::ConnectionId, tcp_info::UnsentLimit};
+use crate::net::{CloseReason, admission::ClientShare, connections::ConnectionId, tcp_info::UnsentLimit};
+use crate::service::Client;
 
 /// Requests answered in one turn, so that a long pipeline does not hold up other connections.
 const REQUESTS_PER_TURN: u64 = 16;
@@ -63,6 +68,11 @@ pub(crate) struct Connection {
     /// Its number in every view of the record; 0 when nothing is recorded.
     number: u64,
     pub(super) peer: SocketAddr,
+    /// Who its requests are from, as far as the connection itself tells.
+    client: Client,
+    /// It counts for a client.
+    share: Option<ClientShare>,
+    opening: Opening,
     /// The address of its listener, shared by all connections of that.
     local: Arc<SocketAddr>,
     /// The parser, and the rules of HTTP/1.1 about what may be sent next.
@@ -78,7 +88,7 @@ pub(crate) struct Connection {
     output: Output,
     work: Work,
     /// Set with the first job of a request.
-    job_limit: Option<Box<JobLimit>>,
+    timed_job: Option<Box<TimedJob>>,
     next_turn: NextTurn,
     /// Set once, when the response being sent is known to be the last one, and never taken back.
     ending: Option<Ending>,
@@ -104,26 +114,37 @@ impl Connection {
         id: ConnectionId,
         peer: SocketAddr,
         local: Arc<SocketAddr>,
+        share: Option<ClientShare>,
         cx: &mut LoopContext,
     ) -> Connection {
         let now = cx.now;
+        let opening = cx.opening_of(peer);
         let number = cx.tap().map_or(0, |tap| tap.accepted(now, peer));
+        if opening == Opening::ProxyHeader
+            && let Some(tap) = cx.tap()
+        {
+            tap.proxy_header_due(number, now);
+        }
+        let client = cx.client_of_peer(peer);
         Connection {
             socket,
             id,
             number,
             peer,
+            client,
+            share,
+            opening,
             local,
             http: Http1::new(Arc::clone(&cx.limits)),
             send_queue: SendQueue::default(),
             body: RequestBody::None,
-            exchange: Exchange::default(),
+            exchange: Exchange::new(client),
             script: None,
             // The request is here in nearly every case; if it is not, the first recv says so.
             input: Input::Readable,
             output: Output::Open,
             work: Work::None,
-            job_limit: None,
+            timed_job: None,
             next_turn: NextTurn::OnEvent,
             ending: None,
             next_bytes: NextBytes::Socket,
@@ -193,6 +214,8 @@ impl Connection {
             RequestBody::Streamed(upload) if !upload.has_room() => Phase::Owed,
             RequestBody::Streamed(_) => Phase::Content,
             _ if self.work == Work::Away => Phase::Owed,
+            // The first part of a PROXY header is there, and its time is that of a head.
+            _ if self.opening == Opening::ProxyHeader && self.received > 0 => Phase::Head,
             _ => self.http.phase(),
         }
     }
@@ -342,6 +365,8 @@ impl Connection {
     /// The connection is closed. Each request that has begun gets its line in the log, also without a response.
     pub(crate) fn leave(&mut self, reason: CloseReason, cx: &mut LoopContext) {
         self.log_end(reason, cx);
+        // Before the socket is closed: a client that has seen the end may connect again.
+        self.share = None;
         self.send_queue.clear(&mut cx.spare_buffers);
         // A worker drops its source, which may take its time.
         if let Some(stream) = self.script.take().and_then(|script| script.stream) {

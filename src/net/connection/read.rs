@@ -13,7 +13,7 @@ use rustix::net::{RecvFlags, recv};
 
 use crate::http::{EndOfInput, Event, Fault, Phase};
 use crate::net::CloseReason;
-use crate::net::connection::state::{FirstByte, LoopContext, NextBytes};
+use crate::net::connection::state::{FirstByte, LoopContext, NextBytes, Opening};
 use crate::net::connection::{Connection, REQUESTS_PER_TURN, body::RequestBody};
 use crate::net::upload_memory::Block;
 
@@ -149,6 +149,9 @@ impl Connection {
 
     /// Hands bytes to the parser, and each event it finds to the code for it. Returns how many bytes were used.
     fn parse(&mut self, input: &[u8], mut first_byte: FirstByte, cx: &mut LoopContext) -> usize {
+        if self.opening == Opening::ProxyHeader {
+            return self.take_proxy_header(input, cx);
+        }
         let mut used = 0;
         // An empty line before a request (RFC 9112 §2.2) may have been sent earlier than the request.
         if input.first() == Some(&b'\r') {

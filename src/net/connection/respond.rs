@@ -12,7 +12,7 @@
 //! |---|---|
 //! | `Now` | the response is delivered |
 //! | `Ready`, `ReadyFile` | the prepared head goes into the buffer, and its content or a file after it |
-//! | `Blocking` | a job is queued; its result is the response, or the service is asked again |
+//! | `Blocking`, `Delayed` | a job is queued, at once or later; its result is the response, or the service is asked again |
 //! | `Collect`, `CollectRaw` | the content is kept in memory, then a job makes the response |
 //! | `Receive` | a job opens a sink, and the content goes to it block by block |
 //! | `Raw` | bytes go out exactly as given (`script.rs`) |
@@ -28,12 +28,15 @@ use crate::net::connection::Connection;
 use crate::net::connection::body::{CollectedBody, RequestBody, Upload};
 use crate::net::connection::state::{Ending, FirstByte, LoopContext, Work};
 use crate::net::{CloseReason, upload_memory::Block, workers::JobResult};
-use crate::service::error_page::{Problem, TEXTS, problem};
-use crate::service::{Answer, Lane, OpenFile, Outcome, RequestContext, Response, Task, app::Additions};
+use crate::service::access::proxy_header;
+use crate::service::error_page::{self, Problem, TEXTS, problem};
+use crate::service::{Answer, Client, Lane, OpenFile, Outcome, RequestContext, Response, Task, app::Additions};
 
 /// The request being answered: what the log and the end of the response need of it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Exchange {
+    /// Who it is from.
+    pub(super) client: Client,
     /// Lent by the log; `None` when no log is written.
     entry: Option<Box<LogEntry>>,
     /// The status, once the response has begun.
@@ -50,6 +53,12 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
+    /// No request has come yet.
+    pub(super) fn new(client: Client) -> Exchange {
+        let (entry, status, additions, reason) = Default::default();
+        Exchange { client, entry, status, head: 0, sent: 0, additions, reason }
+    }
+
     /// Bytes of content sent so far.
     pub(super) fn content_sent(&self) -> u64 {
         self.sent.saturating_sub(self.head)
@@ -76,12 +85,21 @@ impl Connection {
         self.body = RequestBody::None;
         // Taken now, because the request is borrowed from the receive buffer.
         self.exchange.entry = cx.access_log.entry_of_request(&request, cx.wall);
+        if cx.settings.proxies.is_some() && self.identify(&request, cx).is_err() {
+            self.exchange.additions = cx.app.additions(&request, &self.request_context(arrival, cx));
+            return self.deliver(error_page::overload().with_note("too many connections of this client"), cx);
+        }
         self.ask(request, framing, arrival, cx);
+    }
+
+    fn request_context(&self, arrival: u64, cx: &LoopContext) -> RequestContext {
+        let client = self.exchange.client;
+        RequestContext { peer: self.peer, client, local: *self.local, now: cx.wall, arrival }
     }
 
     /// Asks the service, and begins what its answer says.
     fn ask(&mut self, request: Request<'_>, framing: Framing, arrival: u64, cx: &mut LoopContext) {
-        let context = RequestContext { peer: self.peer, local: *self.local, now: cx.wall, arrival };
+        let context = self.request_context(arrival, cx);
         // Before the request is answered, because a job may take the request with it. The fields are added when the
         // head is written, however the response is made.
         self.exchange.additions = cx.app.additions(&request, &context);
@@ -99,6 +117,7 @@ impl Connection {
             Answer::ReadyFile(head, file) => self.deliver_prepared(&head, Some(file), cx),
             // The loop serves other connections meanwhile; the result comes back to job_finished.
             Answer::Blocking(task, job) => self.submit_limited(task, move || JobResult::Outcome(job()), cx),
+            Answer::Delayed(wait, task, job) => self.submit_later(wait, task, job, cx),
             // Refused before 100 (Continue): the client need not send content that is too long anyway.
             Answer::Collect { limit, .. } | Answer::CollectRaw { limit, .. } | Answer::Receive { limit, .. }
                 if exceeds(limit) =>
@@ -138,7 +157,7 @@ impl Connection {
             }
             // A source does not end the request: its job only brings the next bytes.
             JobResult::Source(result) => return self.source_returned(result, cx),
-            _ => (self.work, self.job_limit) = (Work::None, None),
+            _ => (self.work, self.timed_job) = (Work::None, None),
         }
         // A request after a PUT must see what the PUT has written, though both came in one recv.
         cx.arrivals.advance();
@@ -176,6 +195,7 @@ impl Connection {
             Fault::TlsHandshake => CloseReason::TlsHandshake,
             Fault::SlowHead => CloseReason::TimedOutHead,
             Fault::SlowContent => CloseReason::TimedOutContent,
+            _ if proxy_header::is_begun(head) => CloseReason::ProxyHeaderUnexpected,
             _ => CloseReason::Refused,
         };
         self.refuse_for(error, reason, head, cx);
@@ -195,12 +215,14 @@ impl Connection {
         // There is an entry already if the head was valid and only the content is broken.
         if self.exchange.entry.is_none() {
             self.exchange.entry = cx.access_log.entry_of_refused(head, cx.wall);
+            // No field of such a head is believed.
+            self.exchange.client = self.client;
         }
-        if error.fault == Fault::TlsHandshake {
+        if matches!(reason, CloseReason::TlsHandshake | CloseReason::ProxyHeaderUnexpected) {
             log::warn!("{}: {}", self.peer, reason.explain());
         }
         let arrival = cx.arrivals.number(FirstByte::Unknown);
-        let context = RequestContext { peer: self.peer, local: *self.local, now: cx.wall, arrival };
+        let context = self.request_context(arrival, cx);
         self.exchange.additions = cx.app.additions_to_refusal(head, &context);
         let response = cx.app.refuse(&error, head).with_note(match reason {
             CloseReason::ClosedInContent(Some(_)) => format!("{}: {}", error.fault.name(), reason.sentence()),
@@ -314,6 +336,7 @@ impl Connection {
     pub(super) fn finish(&mut self, content: u64, cx: &mut LoopContext) {
         // Before the state of the connection changes: the line needs the exchange as it was.
         self.log(content, cx);
+        self.release_share();
         // The end was decided while the response was written, and stays.
         if self.ending.is_some() {
             return;
@@ -328,11 +351,12 @@ impl Connection {
 
     /// Writes the line of the log.
     fn log(&mut self, bytes: u64, cx: &mut LoopContext) {
-        let Exchange { entry, status, .. } = &mut self.exchange;
+        let Exchange { entry, status, client, .. } = &mut self.exchange;
+        let client = client.address();
         // Taken, not copied: the next request of the connection must not find them.
         let (entry, status) = (entry.take(), status.take());
         if let (Some(entry), Some(status)) = (entry, status) {
-            cx.access_log.write(entry, &LoggedResponse { peer: self.peer, status, bytes, ended: cx.wall });
+            cx.access_log.write(entry, &LoggedResponse { client, status, bytes, ended: cx.wall });
         }
     }
 

@@ -209,7 +209,7 @@ impl Connection {
         }
         // While the source is being asked there is no job: the answer comes as the result of the last one.
         if let Some(job) = stream.job.take() {
-            cx.jobs.submit_wrapped(self.peer, Lane::Handler.into(), job);
+            cx.jobs.submit_wrapped(self.exchange.client.address(), Lane::Handler.into(), job);
         }
         script.stream = Some(stream);
     }

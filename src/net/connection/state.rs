@@ -4,15 +4,16 @@
 //! The table of transitions is at the head of [`crate::net::connection`]; the functions here are that table, without
 //! a socket, so that they can be tested as a whole.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use crate::http::{HttpDate, Limits};
 use crate::net::send_queue::{Resident, SpareBuffers};
 use crate::net::upload_memory::UploadMemory;
-use crate::net::{CloseReason, Settings, access_log::AccessLog, counts::Counts};
+use crate::net::{CloseReason, Settings, access_log::AccessLog, admission::Admission, counts::Counts};
 use crate::net::{tap::Tap, tcp_info::SocketDiag, workers::Jobs};
-use crate::service::App;
+use crate::service::{App, Client};
 
 /// The receiving side of the socket. Readiness is edge-triggered: what an event has reported must be remembered until
 /// `recv` says that there is nothing more, because the event does not come again.
@@ -90,6 +91,15 @@ pub(crate) enum Work {
     Away,
     /// One that reads the next bytes of a file into the page cache. Nothing is sent before.
     Warming,
+}
+
+/// What the first bytes of the connection are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Opening {
+    /// A request.
+    Request,
+    /// The PROXY header of a trusted peer, which has not come yet.
+    ProxyHeader,
 }
 
 /// When the connection has its next turn.
@@ -175,6 +185,8 @@ pub(crate) struct LoopContext {
     pub(crate) settings: Arc<Settings>,
     /// Those of the settings, for the parsers of this loop.
     pub(crate) limits: Arc<Limits>,
+    /// Counts the connections of all loops.
+    pub(crate) admission: Arc<Admission>,
     /// Read once per turn of the loop.
     pub(crate) now: Instant,
     /// The same moment as a date.
@@ -211,6 +223,20 @@ pub(crate) struct LoopContext {
 }
 
 impl LoopContext {
+    /// What the first bytes of a connection of this peer must be.
+    pub(crate) fn opening_of(&self, peer: SocketAddr) -> Opening {
+        let wants_header = self.settings.proxies.as_ref().is_some_and(|proxies| proxies.wants_header(peer.ip()));
+        if wants_header { Opening::ProxyHeader } else { Opening::Request }
+    }
+
+    /// Who a new connection of this peer is from, as far as that is known before its first byte.
+    pub(crate) fn client_of_peer(&self, peer: SocketAddr) -> Client {
+        match &self.settings.proxies {
+            None => Client::Peer(peer.ip().to_canonical()),
+            Some(proxies) => proxies.client_of_peer(peer.ip()),
+        }
+    }
+
     /// The record, if there is one. The condition is a constant, so without the feature the compiler drops everything
     /// that depends on it.
     #[inline]

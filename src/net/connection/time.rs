@@ -3,27 +3,45 @@
 //! | moment | then |
 //! |---|---|
 //! | the end of a pause in a script | the script goes on |
+//! | the end of the time before a job | the job is queued |
 //! | the end of the time for a job ([`Timeouts::job`]) | 503 with Retry-After, if the job may be given up |
 //! | the deadline of the phase | 408, or the connection is closed |
 //!
 //! [`Timeouts::job`]: crate::net::Timeouts::job
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::http::Phase;
 use crate::net::CloseReason;
 use crate::net::connection::state::{Ending, LoopContext, Output, Work};
 use crate::net::connection::{Connection, respond::busy};
 use crate::net::workers::{JobResult, JobTicket};
-use crate::service::Task;
+use crate::service::{Job, Task};
 
-/// The job that a request waits for, as long as it may be given up.
-#[derive(Clone, Copy, Debug)]
+/// The job that a request waits for, and the moment at which something must be done about it.
+pub(super) enum TimedJob {
+    /// It is not queued before this moment.
+    Delayed(Instant, Task, Job),
+    /// It is queued or runs, and may be given up at this moment.
+    Limited(JobLimit),
+}
+
+/// A job that may be given up.
+#[derive(Clone, Copy)]
 pub(super) struct JobLimit {
     ticket: JobTicket,
     until: Instant,
     /// It may also be given up while it runs: it changes nothing, and its result is dropped when it comes.
     while_running: bool,
+}
+
+impl TimedJob {
+    fn until(&self) -> Instant {
+        match self {
+            TimedJob::Delayed(until, ..) => *until,
+            TimedJob::Limited(limit) => limit.until,
+        }
+    }
 }
 
 impl Connection {
@@ -35,7 +53,7 @@ impl Connection {
         cx: &LoopContext,
     ) -> JobTicket {
         self.work = Work::Away;
-        cx.jobs.submit((self.id, self.peer), task.into(), job)
+        cx.jobs.submit((self.id, self.exchange.client.address()), task.into(), job)
     }
 
     /// Queues the first job of a request. It is given up when it takes too long.
@@ -48,13 +66,20 @@ impl Connection {
         let task = task.into();
         let ticket = self.submit(task, job, cx);
         let until = cx.now + cx.settings.timeouts.job;
-        self.job_limit = Some(Box::new(JobLimit { ticket, until, while_running: task.lane.is_limited() }));
+        let limit = JobLimit { ticket, until, while_running: task.lane.is_limited() };
+        self.timed_job = Some(Box::new(TimedJob::Limited(limit)));
+    }
+
+    /// Queues the first job of a request after some time. Until then it takes no worker, and the client waits.
+    pub(super) fn submit_later(&mut self, wait: Duration, task: Task, job: Job, cx: &LoopContext) {
+        self.work = Work::Away;
+        self.timed_job = Some(Box::new(TimedJob::Delayed(cx.now + wait, task, job)));
     }
 
     /// The connection is closed: no client waits for a job that has not begun.
     pub(super) fn cancel_job(&mut self, cx: &LoopContext) {
-        if let Some(limit) = self.job_limit.take() {
-            cx.jobs.cancel(self.peer, limit.ticket);
+        if let Some(TimedJob::Limited(limit)) = self.timed_job.take().map(|job| *job) {
+            cx.jobs.cancel(self.exchange.client.address(), limit.ticket);
         }
     }
 
@@ -63,9 +88,9 @@ impl Connection {
     pub(crate) fn wake_at(&self) -> Option<Instant> {
         // During a pause the response is owed, and that phase has no deadline.
         let at = self.pause_end().or(self.deadline.at());
-        match &self.job_limit {
+        match &self.timed_job {
             None => at,
-            Some(limit) => Some(at.map_or(limit.until, |at| at.min(limit.until))),
+            Some(job) => Some(at.map_or(job.until(), |at| at.min(job.until()))),
         }
     }
 
@@ -81,8 +106,14 @@ impl Connection {
         if self.pause_end().is_some_and(|until| until <= cx.now) {
             return self.turn(cx);
         }
-        if let Some(&limit) = self.job_limit.as_deref().filter(|limit| limit.until <= cx.now) {
-            return self.job_is_late(limit, cx);
+        if let Some(job) = self.timed_job.take_if(|job| job.until() <= cx.now) {
+            return match *job {
+                TimedJob::Delayed(_, task, job) => {
+                    self.submit_limited(task, move || JobResult::Outcome(job()), cx);
+                    Ok(())
+                }
+                TimedJob::Limited(limit) => self.job_is_late(limit, cx),
+            };
         }
         self.unsent_limit.lower_unless(self.deadline.is_fast(cx.now, &cx.settings.timeouts), &self.socket);
         let queued = || cx.diag.as_mut()?.queued(&self.socket, self.peer);
@@ -112,9 +143,8 @@ impl Connection {
 
     /// The time for the job of a request is over.
     fn job_is_late(&mut self, limit: JobLimit, cx: &mut LoopContext) -> Result<(), CloseReason> {
-        self.job_limit = None;
         // A job that has begun to change something takes as long as the disk needs.
-        if !cx.jobs.cancel(self.peer, limit.ticket) && !limit.while_running {
+        if !cx.jobs.cancel(self.exchange.client.address(), limit.ticket) && !limit.while_running {
             return Ok(());
         }
         // A worker may still stand in the job. Its result finds no connection: this one closes after the response.

@@ -1,6 +1,6 @@
 //! Which connections are accepted, and which get 503.
 //!
-//! There is one limit for all connections and one for each client address ([`Admission`]). A connection over a limit is
+//! There is one limit for all connections and one for each client ([`crate::net::admission`]). A connection over a limit is
 //! not kept waiting: it gets 503 with Retry-After at once and is closed.
 //!
 //! Without a free descriptor not even a refusal is possible, and the listener stays readable, so the loop would spin.
@@ -13,25 +13,20 @@
 //! | the limit for all is reached | takes the place of an idle one; 503 if none is found |
 //! | the limit of its client is reached | gets 503, however many places are free |
 //! | no descriptor is free | one gets 503 by the spare descriptor; the others wait for the end of the pause |
-//!
-//! Clients on loopback have no limit of their own: a proxy on the same machine is one address for many clients.
 
-use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsFd;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use mio::Interest;
 use mio::net::TcpStream;
 use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
 
-use crate::http::response::{connection_line, write_head};
-use crate::http::{AddedFields, HttpDate, Transfer, Version};
-use crate::net::{CloseReason, connection::Connection, event_loop::EventLoop, send_queue::Sent, workers::client_of};
-use crate::service::{Body, app::Additions, error_page, lock};
+use crate::net::connection::{Connection, client::without_request};
+use crate::net::{CloseReason, admission::AdmissionError, event_loop::EventLoop, send_queue::Sent};
+use crate::service::{app::Additions, error_page};
 
 /// Most connections accepted in one turn, so that a flood of them does not hold up the open ones.
 const ACCEPTS_PER_TURN: usize = 64;
@@ -41,9 +36,6 @@ const SLOTS_TO_SEARCH: usize = 64;
 /// How long accepting pauses when there are no descriptors left.
 /// The loop goes on meanwhile, and connections that end give descriptors back.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Connections are scarce when fewer than one in this many is free. Then the idle time and the send timeout shrink
-/// ([`crate::net::deadline`]). With 720 allowed this is below 180, so while more than 540 are in use.
-const SCARCE: usize = 4;
 /// Most reads of 4 KiB before the close of a refused connection: more than any usual head.
 const READS: usize = 8;
 
@@ -120,18 +112,18 @@ impl EventLoop {
 
     /// Begins with an accepted connection, if the limits allow one more.
     fn open(&mut self, socket: TcpStream, peer: SocketAddr, local: Arc<SocketAddr>) {
-        if let Err(error) = self.server.admission.enter(peer) {
-            // A client over its own limit gets 503. Over the common limit an idle connection is closed for it.
-            let has_closed = error == AdmissionError::Full && self.close_idle();
-            if !(has_closed && self.server.admission.enter(peer).is_ok()) {
-                return self.refuse(&socket, peer);
-            }
+        let client = self.context.client_of_peer(peer);
+        let mut entered = self.context.admission.enter(client);
+        // A client over its own limit gets 503. Over the common limit an idle connection is closed for it.
+        if matches!(entered, Err(AdmissionError::Full)) && self.close_idle() {
+            entered = self.context.admission.enter(client);
         }
+        let Ok(share) = entered else { return self.refuse(&socket, peer) };
         // With this one counted: its own idle time may already be the short one.
-        self.context.scarce = self.server.admission.is_scarce();
+        self.context.scarce = self.context.admission.is_scarce();
         let context = &mut self.context;
         context.counts.accepted.add(1);
-        let id = self.connections.insert(|id| Connection::new(socket, id, peer, local, context));
+        let id = self.connections.insert(|id| Connection::new(socket, id, peer, local, share, context));
         let Some(connection) = self.connections.get(id) else { return };
         // The first turn comes before the registration: a request that is already here, with a response that
         // closes, needs no call to the poller at all.
@@ -157,7 +149,8 @@ impl EventLoop {
     fn refuse(&mut self, socket: &TcpStream, peer: SocketAddr) {
         log::debug!("{peer}: {}", CloseReason::Shed.explain());
         let context = &mut self.context;
-        let response = overload_bytes(context.app.added_fields(&Additions::default()), &context.date);
+        let added = context.app.added_fields(&Additions::default());
+        let response = without_request(error_page::overload(), added, &context.date);
         // A socket closed with unread bytes sends a reset, which can overtake the response. The request is usually
         // here already, so it is read first.
         drop_received(socket);
@@ -176,144 +169,9 @@ impl EventLoop {
     }
 }
 
-/// The response to a connection over the limit. Its content is in memory: descriptors may be what is missing.
-fn overload_bytes(added: &AddedFields, date: &HttpDate) -> Vec<u8> {
-    let (status, fields, body) = error_page::overload().into_parts();
-    let content = if let Body::Bytes(bytes) = &body { &bytes[..] } else { b"" };
-    let mut bytes = Vec::new();
-    let (announced, connection) = (Transfer::Exactly(content.len() as u64), connection_line(false, Version::Http11));
-    write_head(&mut bytes, status, &fields, added, date, announced, connection);
-    bytes.extend_from_slice(content);
-    bytes
-}
-
 /// Reads and drops what has come, up to a limit.
 fn drop_received(socket: &TcpStream) {
     let mut scratch = [0u8; 4096];
     let mut recv = || recv(socket, &mut scratch[..], RecvFlags::DONTWAIT).map_or(0, |(count, _)| count);
     let _ = (0..READS).find(|_| recv() == 0);
-}
-
-/// Counts the connections of all loops.
-#[derive(Debug)]
-pub(crate) struct Admission {
-    /// In all loops.
-    open: AtomicUsize,
-    /// At least 1.
-    most: usize,
-    /// At least 1. Loopback is not counted, and an IPv6 client is its /64.
-    most_per_client: usize,
-    /// Open connections of each client. The standard hasher is seeded at random, so a client cannot choose addresses
-    /// that collide.
-    clients: Mutex<HashMap<IpAddr, usize>>,
-}
-
-/// Why a connection is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum AdmissionError {
-    /// There are as many connections as are allowed in all.
-    Full,
-    /// This client has as many as are allowed for one.
-    TooManyOfClient,
-}
-
-impl Admission {
-    /// Allows `most` connections, `most_per_client` of them for one client.
-    pub(crate) fn new(most: usize, most_per_client: usize) -> Admission {
-        // At least 1: a limit of 0 would refuse all clients.
-        let clients = Mutex::default();
-        Admission { open: AtomicUsize::new(0), most: most.max(1), most_per_client: most_per_client.max(1), clients }
-    }
-
-    /// Counts one more connection; [`Admission::leave`] must follow. Errors: which limit is reached. The connection is
-    /// not counted then.
-    pub(crate) fn enter(&self, peer: SocketAddr) -> Result<(), AdmissionError> {
-        // Counted first and taken back on failure: between a test and a later count other loops could enter.
-        if self.open.fetch_add(1, Ordering::Relaxed) >= self.most {
-            self.open.fetch_sub(1, Ordering::Relaxed);
-            return Err(AdmissionError::Full);
-        }
-        let Some(client) = counted_address(peer) else { return Ok(()) };
-        // The one lock on the way of a new connection; it is held for a look-up in a small map.
-        let mut clients = lock(&self.clients);
-        let open = clients.entry(client).or_insert(0);
-        // A limit is at least 1, so a refusal never leaves an entry of 0 in the map.
-        if *open >= self.most_per_client {
-            self.open.fetch_sub(1, Ordering::Relaxed);
-            return Err(AdmissionError::TooManyOfClient);
-        }
-        *open += 1;
-        Ok(())
-    }
-
-    /// A connection that was allowed has ended.
-    pub(crate) fn leave(&self, peer: SocketAddr) {
-        self.open.fetch_sub(1, Ordering::Relaxed);
-        let Some(client) = counted_address(peer) else { return };
-        let mut clients = lock(&self.clients);
-        if let Some(open) = clients.get_mut(&client) {
-            *open -= 1;
-            // The map holds connected clients only, or each address ever seen would stay in memory.
-            if *open == 0 {
-                clients.remove(&client);
-            }
-        }
-    }
-
-    /// Whether few further connections are allowed.
-    pub(crate) fn is_scarce(&self) -> bool {
-        self.most.saturating_sub(self.open.load(Ordering::Relaxed)) < self.most / SCARCE
-    }
-}
-
-/// The address under which a client is counted; `None` if it is not counted.
-fn counted_address(peer: SocketAddr) -> Option<IpAddr> {
-    // A proxy in front of the server connects from loopback, and all its clients would count as one.
-    Some(client_of(peer)).filter(|address| !address.is_loopback())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn from(text: &str) -> SocketAddr {
-        text.parse().unwrap()
-    }
-
-    #[test]
-    fn one_client_takes_its_share_and_no_more() {
-        let admission = Admission::new(10, 2);
-        let greedy = [from("192.0.2.1:1"), from("[::ffff:192.0.2.1]:2"), from("192.0.2.1:3")];
-        assert_eq!(admission.enter(greedy[0]), Ok(()));
-        assert_eq!(admission.enter(greedy[1]), Ok(()));
-        assert_eq!(admission.enter(greedy[2]), Err(AdmissionError::TooManyOfClient));
-        assert_eq!(admission.enter(from("192.0.2.2:1")), Ok(()));
-        admission.leave(greedy[0]);
-        assert_eq!(admission.enter(greedy[2]), Ok(()));
-        let sixes = [from("[2001:db8::1]:1"), from("[2001:db8::2]:1"), from("[2001:db8:0:0:5::]:1")];
-        assert_eq!(sixes.map(|s| admission.enter(s)), [Ok(()), Ok(()), Err(AdmissionError::TooManyOfClient)]);
-        assert_eq!(admission.enter(from("[2001:db8:0:1::1]:1")), Ok(()));
-    }
-
-    #[test]
-    fn the_limit_for_all_is_kept_and_ended_connections_are_counted_no_more() {
-        let admission = Admission::new(2, 1);
-        let local = from("127.0.0.1:1");
-        assert_eq!([(); 3].map(|()| admission.enter(local)), [Ok(()), Ok(()), Err(AdmissionError::Full)]);
-        admission.leave(local);
-        assert_eq!(admission.enter(from("[::1]:5")), Ok(()));
-    }
-
-    #[test]
-    fn a_refused_connection_gets_a_whole_response_with_the_fields_of_all_others() {
-        let mut added = AddedFields::default();
-        added.add(crate::http::MergeRule::Replace, "X-Mine", "yes").unwrap();
-        let sent = overload_bytes(&added, &HttpDate::from_second(0));
-        let sent = String::from_utf8(sent).unwrap();
-        let (head, content) = sent.split_once("\r\n\r\n").unwrap();
-        let start = "HTTP/1.1 503 Service Unavailable\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nConnection: close\r\n";
-        assert!(head.starts_with(start), "{head}");
-        assert!(head.contains(&format!("\r\nContent-Length: {}\r\n", content.len())), "{head}");
-        assert!(head.contains("\r\nRetry-After: 5\r\n") && head.ends_with("\r\nX-Mine: yes"), "{head}");
-    }
 }

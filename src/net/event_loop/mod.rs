@@ -39,14 +39,13 @@ use crate::net::connections::{ConnectionId, Connections};
 use crate::net::upload_memory::{PIECE, UploadMemory};
 use crate::net::workers::{Jobs, Workers};
 use crate::net::{
-    CloseReason, Report, Settings, access_log::AccessLog, counts::Counts, deadline::Deadlines,
+    CloseReason, Report, Settings, access_log::AccessLog, admission::Admission, counts::Counts, deadline::Deadlines,
     event_loop::accept::Acceptor, event_loop::due::STALE_ENTRIES,
 };
 use crate::net::{send_queue::SpareBuffers, tap::Tap, tcp_info::SocketDiag};
 use crate::service::{App, open_file::close_elsewhere};
 use crate::wire::Recorder;
 
-pub(crate) use accept::Admission;
 pub(crate) use stop::{DRAINING, SERVING, STOPPING, StopTimes};
 
 /// Most events taken from the kernel in one turn. More stay in the kernel and come with the next poll.
@@ -62,7 +61,7 @@ pub(crate) struct ServerState {
     /// For the uploads of all loops.
     pub(crate) upload_memory: Arc<UploadMemory>,
     /// Counts connections, since the limits hold for all loops together.
-    pub(crate) admission: Admission,
+    pub(crate) admission: Arc<Admission>,
     /// [`SERVING`], [`DRAINING`] or [`STOPPING`].
     pub(crate) run_state: AtomicU8,
     /// Once the server was asked to stop.
@@ -116,6 +115,7 @@ impl EventLoop {
         let context = LoopContext {
             settings: server.settings.clone(),
             limits: Arc::new(server.settings.limits),
+            admission: Arc::clone(&server.admission),
             now,
             wall,
             date: HttpDate::new(wall),
@@ -243,7 +243,7 @@ impl EventLoop {
     fn read_clocks(&mut self) {
         self.context.now = Instant::now();
         self.context.wall = SystemTime::now();
-        self.context.scarce = self.server.admission.is_scarce();
+        self.context.scarce = self.context.admission.is_scarce();
         // A clock before 1970 is wrong in any case; it must not stop the server.
         let second = self.context.wall.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs());
         if second != self.context.date.second() {
@@ -338,6 +338,6 @@ impl EventLoop {
         let Some(mut connection) = self.connections.remove(id) else { return };
         connection.leave(reason, &mut self.context);
         self.context.counts.closed(reason);
-        self.server.admission.leave(connection.peer);
+        self.context.admission.leave();
     }
 }

@@ -21,7 +21,7 @@
 
 mod schedule;
 
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -240,20 +240,20 @@ impl Jobs {
         Jobs { workers, waker, woken: Arc::default(), sender, results }
     }
 
-    /// Queues a job of a connection, whose client is `peer`.
+    /// Queues a job of a connection, whose client has this address.
     pub(crate) fn submit(
         &self,
-        (id, peer): (ConnectionId, SocketAddr),
+        (id, client): (ConnectionId, IpAddr),
         task: Task,
         work: impl FnOnce() -> JobResult + Send + 'static,
     ) -> JobTicket {
-        self.submit_wrapped(peer, task, self.wrap(id, work))
+        self.submit_wrapped(client, task, self.wrap(id, work))
     }
 
     /// Takes back a job that has not begun. `false`: it runs or has ended.
-    pub(crate) fn cancel(&self, peer: SocketAddr, ticket: JobTicket) -> bool {
+    pub(crate) fn cancel(&self, client: IpAddr, ticket: JobTicket) -> bool {
         // Dropped after the lock is free.
-        let job = lock(&self.workers.state).schedule.cancel(ticket.lane, client_of(peer), ticket.number);
+        let job = lock(&self.workers.state).schedule.cancel(ticket.lane, client_of(client), ticket.number);
         job.is_some()
     }
 
@@ -272,8 +272,8 @@ impl Jobs {
     }
 
     /// Queues a job that sends its result itself.
-    pub(crate) fn submit_wrapped(&self, peer: SocketAddr, task: Task, work: WorkerJob) -> JobTicket {
-        self.workers.submit(Place { task, client: client_of(peer) }, work)
+    pub(crate) fn submit_wrapped(&self, client: IpAddr, task: Task, work: WorkerJob) -> JobTicket {
+        self.workers.submit(Place { task, client: client_of(client) }, work)
     }
 
     /// Makes of `work` a job that sends its result to this loop.

@@ -19,14 +19,14 @@
 //! there are as many threads as all lanes may use, so every job that may run is run at once.
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use crate::net::workers::WorkerJob;
 use crate::service::{Lane, Task};
 
 /// The client at this address: an IPv6 client is its /64, since one household has that many addresses.
-pub(crate) fn client_of(peer: SocketAddr) -> IpAddr {
-    match peer.ip().to_canonical() {
+pub(crate) fn client_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
         IpAddr::V6(address) if !address.is_loopback() => {
             let mut bytes = address.octets();
             bytes[8..].fill(0);

@@ -27,9 +27,10 @@ fn practice() -> Router {
 }
 
 fn context() -> RequestContext {
-    let address = ([127, 0, 0, 1], 8080).into();
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], 8080));
     RequestContext {
         peer: address,
+        client: crate::service::Client::Peer(address.ip()),
         local: address,
         now: SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_003),
         arrival: 1,

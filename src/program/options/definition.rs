@@ -17,10 +17,12 @@ use barewire::files::{CacheControl, Symlinks};
 use barewire::http::Limits;
 use barewire::net::LogFormat;
 use barewire::service::Credentials;
+use barewire::service::access::proxies::ClientSource;
 use barewire::wire::{ViewFormat, record::memory::WireMemory};
 use clap::builder::{BoolishValueParser, Resettable};
 use clap::{Arg, ArgAction, Args, Command, CommandFactory, Parser, ValueHint};
 use clap_complete::Shell;
+use ipnet::IpNet;
 
 use crate::program::error::Color;
 use crate::program::options::value::{self, Lines, count, lines, size, word};
@@ -37,6 +39,11 @@ pub(crate) enum AuthFor {
 
 const AUTH_FOR: [(&str, &str, AuthFor); 2] =
     [("all", "Everything", AuthFor::All), ("write", "Changes only", AuthFor::Write)];
+
+const TRUST_FIELDS: [(&str, &str, ClientSource); 2] = [
+    ("x-forwarded-for", "A list of addresses", ClientSource::XForwardedFor),
+    ("forwarded", "The standard one, RFC 7239", ClientSource::Forwarded),
+];
 
 const SYMLINKS: [(&str, &str, Symlinks); 3] = [
     ("inside", "Relative ones that stay under the folder", Symlinks::Inside),
@@ -188,6 +195,15 @@ pub(crate) struct AccessOptions {
     /// A host name that this server accepts; may be repeated
     #[arg(long, value_name = "NAME", value_parser = lines(value::host))]
     pub(crate) host: Vec<Lines<String>>,
+    /// Believe the proxy at this address or network about who its clients are; may be repeated
+    #[arg(long, value_name = "ADDR", value_parser = lines(value::network))]
+    pub(crate) trust: Vec<Lines<IpNet>>,
+    /// The field in which a trusted proxy names its client [default: x-forwarded-for]
+    #[arg(long, value_name = "FIELD", value_parser = word(&TRUST_FIELDS))]
+    pub(crate) trust_field: Option<ClientSource>,
+    /// Trusted proxies name their clients in a PROXY header
+    #[arg(long)]
+    pub(crate) proxy_protocol: bool,
     /// Let everybody ask for /.health [default: only programs on this computer]
     #[arg(long)]
     pub(crate) health: bool,

@@ -8,11 +8,13 @@
 //! | `long_help.txt`, `short_help.txt` | the text of `--help`, and that of `-h`, which fits on one screen |
 //! | `manual`, `last_sections.txt` | the manual page and `barewire help`; their sections after the options |
 //! | `completions` | the completions of shells |
-//! | this file | what only makes sense together; the errors of clap in our words |
+//! | `access` | what only makes sense together of passwords and trusted proxies |
+//! | this file | what else only makes sense together; the errors of clap in our words |
 //!
 //! After that only the machine can refuse the configuration: whether a folder exists and a port is free is found out
 //! by `serve`. An option on the command line wins over its environment variable, and that over the default.
 
+mod access;
 mod completions;
 mod definition;
 mod manual;
@@ -29,7 +31,7 @@ use std::process;
 use std::time::Duration;
 
 use barewire::net::LogFormat;
-use barewire::service::{Credentials, texts::Values};
+use barewire::service::texts::Values;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, FromArgMatches, Parser};
@@ -37,7 +39,7 @@ use clap::{Arg, ArgMatches, Command, FromArgMatches, Parser};
 use crate::program::error::{Exit, StartError, TEXTS, print};
 use definition::command;
 
-pub(crate) use definition::{AuthFor, ListenOptions, Options, StudyOptions, WriteOptions};
+pub(crate) use definition::{AccessOptions, AuthFor, ListenOptions, Options, StudyOptions, WriteOptions};
 pub(crate) use manual::help;
 pub(crate) use tools::{Explain, Send};
 
@@ -227,6 +229,7 @@ impl Origins<'_> {
         self.check_lines()?;
         self.check_listen(&mut options.listen)?;
         self.check_log(options)?;
+        self.check_trust(options)?;
         self.check_study(options)?;
         self.check_access(options)
     }
@@ -234,7 +237,7 @@ impl Origins<'_> {
     /// Only a variable holds one value a line. A line break in a typed value was not meant: a script may have put text
     /// of others into it, which must not become a field of its own.
     fn check_lines(&self) -> Result<(), StartError> {
-        for id in ["bind", "index", "header", "auth", "host", "wire_hide"] {
+        for id in ["bind", "index", "header", "auth", "host", "trust", "wire_hide"] {
             let mut values = self.0.get_raw(id).into_iter().flatten();
             if self.is_typed(id) && values.any(|value| value.as_encoded_bytes().contains(&b'\n')) {
                 let name = self.name(id);
@@ -296,57 +299,6 @@ impl Origins<'_> {
             options.limits.head_timeout = STUDY_HEAD_TIMEOUT;
         }
         Ok(())
-    }
-
-    /// Passwords, and what they are needed for.
-    fn check_access(&self, options: &mut Options) -> Result<(), StartError> {
-        let access = &mut options.access;
-        // Taken out of the options, so that no password in clear outlives this function.
-        access.is_visible = self.is_typed("auth");
-        access.credentials = self.credentials(&std::mem::take(&mut access.auth))?;
-        let has_users = access.auth_file.is_some() || !access.credentials.is_empty();
-        access.password_for = has_users.then(|| access.auth_for.unwrap_or(AuthFor::All));
-        let password_for = access.password_for;
-        // The user expects a password, so do not start without one.
-        if access.auth_for.is_some() && password_for.is_none() {
-            return Err(wrong_usage("no password", &[("name", &self.name("auth_for"))]));
-        }
-        // Without a right to change files the password would never be asked for, and its owner would not notice.
-        if password_for == Some(AuthFor::Write) && options.write.option().is_none() {
-            return Err(wrong_usage("no changes", &[("name", &self.name("auth_for"))]));
-        }
-        // `*` says that every page may read, the password that only some people may: one of them is a mistake.
-        if password_for.is_some() && options.files.cors.as_deref() == Some("*") {
-            let auth = self.name(if access.auth_file.is_some() { "auth_file" } else { "auth" });
-            return Err(wrong_usage("open and closed", &[("cors", &self.name("cors")), ("auth", &auth)]));
-        }
-        Ok(())
-    }
-
-    /// The users of `--auth`, one a line. No error repeats the text, since there is a password in it.
-    fn credentials(&self, texts: &[String]) -> Result<Credentials, StartError> {
-        let name = self.name("auth");
-        let failed = |text, values| Err(wrong_usage(text, values).advising(example(&command(), "--auth")));
-        let mut credentials = Credentials::new();
-        for text in texts {
-            let is_list = text.lines().nth(1).is_some();
-            for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.is_empty()) {
-                if let Err(error) = credentials.add(line) {
-                    return match is_list {
-                        true => {
-                            failed("bad password line", &[("name", &name), ("line", &(at + 1)), ("reason", &error)])
-                        }
-                        false => failed("bad password", &[("name", &name), ("reason", &error)]),
-                    };
-                }
-            }
-        }
-        if credentials.is_empty() && !texts.is_empty() {
-            // A variable that is set but holds no user is a mistake: the user relies on a password.
-            let reason = TEXTS.say("no users", &[]);
-            return failed("bad password", &[("name", &name), ("reason", &reason)]);
-        }
-        Ok(credentials)
     }
 
     /// The name of an option as it was given: the option itself or its variable.

@@ -19,6 +19,7 @@ use barewire::http::grammar::{decimal, is_token};
 use barewire::http::{Fields, Method, target::authority};
 use barewire::service::{access::hosts::host_name, response::is_connection_field, texts::Values};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use ipnet::IpNet;
 
 use crate::program::error::TEXTS;
 use crate::program::zone;
@@ -158,6 +159,26 @@ pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
 pub(crate) fn metrics_address(text: &str) -> Result<SocketAddr, String> {
     let own = || port(text).ok().map(|port| (Ipv4Addr::LOCALHOST, port).into());
     text.parse().ok().or_else(own).map_or_else(|| refuse("a port or address", text), Ok)
+}
+
+/// An address, or a network as `10.0.0.0/8`.
+pub(crate) fn network(text: &str) -> Result<IpNet, String> {
+    let Some((bare, _)) = text.split_once('/') else {
+        let address = text.parse::<IpAddr>().map(|address| IpNet::from(address.to_canonical()));
+        return address.or_else(|_| refuse("a network", text));
+    };
+    match text.parse::<IpNet>() {
+        // 10.0.0.1/8 may be meant as one address, and would be sixteen million.
+        Ok(network) if network.trunc() != network => {
+            let network = network.trunc();
+            Err(TEXTS
+                .say("a whole network", &[("bare", &bare), ("network", &network), ("text", &format_args!("{text:?}"))]))
+        }
+        // Peers are compared in their short form.
+        Ok(IpNet::V6(network)) if network.network().to_ipv4_mapped().is_some() => refuse("a network", text),
+        Ok(network) => Ok(network),
+        Err(_) => refuse("a network", text),
+    }
 }
 
 /// `Name: value`, a field that the server may add to every response.

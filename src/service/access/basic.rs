@@ -4,10 +4,11 @@
 //!
 //! bcrypt is slow on purpose, and browsers send credentials with every request. So right credentials are remembered by
 //! their digest, for all loops: a password costs one bcrypt in the life of the process. Wrong ones are not remembered.
-//! They cost a bcrypt each time, on a lane of their own, and after ten of them the client has to wait (`Throttle`).
+//! They cost a bcrypt each time, on a lane of their own, and after ten of them for one user the client has to wait
+//! (`Throttle`).
 //!
-//! A right password that is not remembered yet also gets 429 while its client has ten failures. Otherwise a client
-//! could guess at full speed, and the right guess would be allowed.
+//! A right password that is not remembered yet waits like a wrong one, or also gets 429, while its client has ten
+//! failures. Otherwise a client could guess at full speed, and the right guess would be allowed.
 //!
 //! No page and no note says whether the name or the password was wrong, and neither of them is logged.
 
@@ -19,7 +20,9 @@ use std::time::Duration;
 use crate::http::{Method, Request, Status};
 use crate::service::access::credentials::{Credential, Credentials, Digest};
 use crate::service::error_page::{self, Problem};
-use crate::service::{Answer, Lane, Outcome, RequestContext, Response, access::throttle::Throttle};
+use crate::service::{
+    Answer, Lane, Outcome, RequestContext, Response, access::throttle::Throttle, access::throttle::Verdict,
+};
 
 /// Tells a browser to ask its user for a name and a password (RFC 7617 §2, §2.1).
 const CHALLENGE: &str = "Basic realm=\"barewire\", charset=\"UTF-8\"";
@@ -64,6 +67,20 @@ impl Users {
         verified.insert(digest, user);
     }
 
+    /// Whether these credentials are those of `--auth`. They are remembered then.
+    fn finds_plain(&self, digest: Digest) -> bool {
+        let user = self.credentials.find_plain(digest);
+        user.into_iter().for_each(|user| self.remember(user, digest));
+        user.is_some()
+    }
+
+    /// The same for a password file. Blocks.
+    fn finds_hashed(&self, digest: Digest, credential: &Credential) -> bool {
+        let user = self.credentials.find_hashed(credential);
+        user.into_iter().for_each(|user| self.remember(user, digest));
+        user.is_some()
+    }
+
     /// The response to credentials that are wrong, which only the log says.
     fn refuse(&self, request: &Request<'_>, credential: &Credential) -> Response {
         if credential.is_utf8() {
@@ -105,44 +122,40 @@ impl Auth {
         let Some(credential) = Credential::of(request) else { return Some(challenge(request).into()) };
         let users = &self.users;
         let digest = users.credentials.digest(&credential);
-        // Before the throttle: failures of others at the same address must not lock out a user who has signed in.
+        // Before the throttle: failures of others at the same address must not delay a user who has signed in.
         if users.is_verified(digest) {
             return None;
         }
         // From here on the attempt counts, so guesses that are sent at once cannot all pass.
-        let attempt = match users.throttle.begin(context.peer.ip(), context.now) {
-            Ok(attempt) => attempt,
-            Err(wait) => return Some(slow_down(request, wait).into()),
+        let (wait, attempt) = match users.throttle.begin(context.client, credential.user(), context.now) {
+            Verdict::Begins(attempt) => (Duration::ZERO, attempt),
+            Verdict::BeginsAfter(wait, attempt) => (wait, attempt),
+            Verdict::Refused(wait) => return Some(slow_down(request, wait).into()),
         };
-        // Quick, so it runs on the loop. The attempt ends here without a failure.
-        if let Some(user) = users.credentials.find_plain(digest) {
-            users.remember(user, digest);
-            return None;
-        }
-        // Without a password file bcrypt could not find the user either.
-        if !users.credentials.has_hashes() {
-            attempt.fail();
-            return Some(users.refuse(request, &credential).into());
+        // An attempt that has to wait is not looked at before: the response must not show what it will be.
+        if wait.is_zero() {
+            // Quick, so it runs on the loop. The attempt ends here without a failure.
+            if users.finds_plain(digest) {
+                return None;
+            }
+            // Without a password file bcrypt could not find the user either.
+            if !users.credentials.has_hashes() {
+                attempt.fail();
+                return Some(users.refuse(request, &credential).into());
+            }
         }
         // The attempt moves into the job: if the job is given up before it begins, it is taken back.
         let (users, request) = (Arc::clone(users), request.clone().into_owned());
         let job = move || {
             // A browser opens six connections at once; the first job has done the work for all of them.
-            if users.is_verified(digest) {
+            if users.is_verified(digest) || users.finds_plain(digest) || users.finds_hashed(digest, &credential) {
                 return Outcome::Again(Box::new(request));
             }
-            match users.credentials.find_hashed(&credential) {
-                Some(user) => {
-                    users.remember(user, digest);
-                    Outcome::Again(Box::new(request))
-                }
-                None => {
-                    attempt.fail();
-                    Outcome::Response(users.refuse(&request, &credential))
-                }
-            }
+            attempt.fail();
+            Outcome::Response(users.refuse(&request, &credential))
         };
-        Some(Answer::Blocking(Lane::Passwords.into(), Box::new(job)))
+        let (task, job) = (Lane::Passwords.into(), Box::new(job));
+        Some(if wait.is_zero() { Answer::Blocking(task, job) } else { Answer::Delayed(wait, task, job) })
     }
 }
 

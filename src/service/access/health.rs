@@ -6,21 +6,18 @@
 //! | was asked to stop, also while it still accepts connections | 503 |
 //!
 //! The response is the status and nothing else. It needs no password, so it must tell a stranger nothing: by default it
-//! exists only for programs on this computer. For all others the path is that of a file, like every other path.
+//! exists only for programs on this computer and for trusted proxies (`--trust`) that ask for themselves. For all others the path is that of a file, like every other path.
 
 use crate::http::{Method, Request, Status};
-use crate::service::{RequestContext, Response};
+use crate::service::{Client, RequestContext, Response, client::is_forwarded};
 
 /// The path. No file is hidden by it: names that begin with a dot are not served by default.
 const PATH: &[u8] = b"/.health";
-/// The fields by which a proxy names the client it speaks for. `X-Forwarded-` is the beginning of several.
-const CLIENT_FIELDS: [&[u8]; 3] = [b"Forwarded", b"Via", b"X-Real-IP"];
-const CLIENT_FIELDS_BEGIN: &[u8] = b"X-Forwarded-";
 
 /// Who may ask.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Health {
-    /// Programs on this computer that ask for themselves.
+    /// Programs on this computer, and trusted proxies, that ask for themselves.
     #[default]
     OwnComputer,
     /// Everybody.
@@ -47,19 +44,12 @@ impl Health {
         match self {
             Health::Everybody => true,
             // A proxy on this computer connects from loopback, but its clients are elsewhere.
-            Health::OwnComputer => context.peer.ip().to_canonical().is_loopback() && !names_client(request),
+            Health::OwnComputer => {
+                let is_proxy = matches!(context.client, Client::Unnamed(_)) && !is_forwarded(request.bytes());
+                is_proxy || context.is_from_this_computer(request.bytes())
+            }
         }
     }
-}
-
-/// Whether the request names a client other than its peer, truly or not.
-fn names_client(request: &Request<'_>) -> bool {
-    request.head().lines().iter().any(|line| {
-        let name = line.name.of(request.bytes());
-        let begin = name.get(..CLIENT_FIELDS_BEGIN.len());
-        CLIENT_FIELDS.iter().any(|field| name.eq_ignore_ascii_case(field))
-            || begin.is_some_and(|begin| begin.eq_ignore_ascii_case(CLIENT_FIELDS_BEGIN))
-    })
 }
 
 #[cfg(test)]
@@ -84,7 +74,8 @@ mod tests {
             ("127.0.0.1", "Forwarded: for=192.0.2.1\r\n", false, true),
             ("127.0.0.1", "via: 1.1 proxy\r\n", false, true),
             ("127.0.0.1", "X-Real-IP: 192.0.2.1\r\n", false, true),
-            ("127.0.0.1", "X-Forwarded: a\r\nViable: a\r\n", true, true),
+            ("127.0.0.1", "X-Forwarded: a\r\n", false, true),
+            ("127.0.0.1", "Viable: a\r\n", true, true),
         ] {
             for (health, is_told) in [(Health::OwnComputer, own), (Health::Everybody, all)] {
                 for (drains, code) in [(false, 200), (true, 503)] {
@@ -92,6 +83,20 @@ mod tests {
                     assert_eq!(status(health, peer, "GET /.health", fields, drains), expected, "{peer} {fields}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_trusted_proxy_is_told_the_status_if_it_asks_for_itself() {
+        let peer = "192.0.2.1".parse().unwrap();
+        for (client, fields, expected) in [
+            (Client::Unnamed(peer), "", true),
+            (Client::Unnamed(peer), "X-Forwarded-For: unknown\r\n", false),
+            (Client::OfProxy(peer), "", false),
+        ] {
+            let context = RequestContext { client, ..context("192.0.2.1", 0) };
+            let answer = Health::OwnComputer.answer(&asked("GET /.health", fields), &context, false);
+            assert_eq!(answer.is_some(), expected, "{client:?} {fields}");
         }
     }
 

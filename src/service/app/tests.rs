@@ -221,7 +221,7 @@ fn every_response(app: &mut Asked) -> Vec<Response> {
         match app.answer(&asked(line, RIGHT)) {
             Answer::Now(response) => responses.push(response),
             Answer::Ready(_) | Answer::ReadyFile(..) => panic!("{line}: nothing is prepared there"),
-            Answer::Blocking(_, job) => match job() {
+            Answer::Blocking(_, job) | Answer::Delayed(_, _, job) => match job() {
                 Outcome::Response(response) => responses.push(response),
                 Outcome::Again(_) => panic!("{line}: again"),
             },

@@ -9,7 +9,7 @@
 //! | GET with `Sec-Fetch-Mode: navigate` and `Sec-Fetch-Dest: document` | scripts, frames, images, service workers |
 //! | `Sec-Fetch-Site: none` or `same-origin` | links and scripts of foreign pages |
 //! | a Host that names loopback | DNS rebinding: the name of the attacker |
-//! | no `Forwarded`, `X-Forwarded-…` or `Via` | a proxy or tunnel of our user, whose clients are strangers |
+//! | no `Forwarded`, `X-Forwarded-…` or `Via`, no PROXY header | a proxy or tunnel of our user, whose clients are strangers |
 //! | a client on loopback whose socket belongs to our user | other computers, other users |
 //!
 //! Browsers write the `Sec-Fetch` fields themselves (Fetch Metadata §2); a script cannot. A page of the watched server
@@ -21,7 +21,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode, utf8_percent_encode};
 
 use crate::http::target::TargetForm;
-use crate::http::{Method, Request, Status, field};
+use crate::http::{Method, Request, Status};
 use crate::say;
 use crate::service::access::hosts;
 use crate::service::app::VIEW_PATH;
@@ -40,7 +40,7 @@ pub fn add_route(router: Router, view: String, is_own_user: fn(peer: SocketAddr,
     router.get(VIEW_PATH, move |call| {
         let (request, context) = (call.request(), call.context());
         let place = place(request);
-        let is_local = context.peer.ip().to_canonical().is_loopback();
+        let is_local = context.is_from_this_computer(request.bytes());
         if !(is_local && is_own_navigation(request) && is_own_user(context.peer, context.local)) {
             return refuse(request, &place);
         }
@@ -65,18 +65,12 @@ fn place(request: &Request<'_>) -> String {
 fn is_own_navigation(request: &Request<'_>) -> bool {
     // A field that is sent twice has no value.
     let is = |name, values: &[&[u8]]| request.field(name).is_some_and(|value| values.contains(&value));
-    let is_forwarded = |name: &[u8]| {
-        let name = name.to_ascii_lowercase();
-        matches!(&*name, b"forwarded" | b"via" | b"x-real-ip") || name.starts_with(b"x-forwarded")
-    };
-    let lines = request.bytes().split(|&b| b == b'\n').skip(1);
     request.method() == Method::Get
         && request.form() == TargetForm::Origin
         && is("sec-fetch-mode", &[b"navigate"])
         && is("sec-fetch-dest", &[b"document"])
         && is("sec-fetch-site", &[b"none", b"same-origin"])
         && request.authority().and_then(hosts::host).is_some_and(is_loopback)
-        && !lines.filter_map(field::split_line).any(|(name, _)| is_forwarded(name))
 }
 
 /// Whether a Host is one that no name server can lead elsewhere, and that leads here.

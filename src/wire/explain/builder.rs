@@ -117,6 +117,16 @@ impl MessageBuilder {
         MessageBuilder::new(options, place, &[], None)
     }
 
+    /// The message of a PROXY header, which is at the beginning of the client's side and is not HTTP.
+    pub(crate) fn proxy_header(options: &Arc<ExplainOptions>, bytes: &[u8]) -> Message {
+        let mut builder = MessageBuilder::unparsed(options, (Role::Request, 1, 0));
+        builder.content(bytes);
+        let mut message = builder.finish(None);
+        message.lines.iter_mut().take(1).for_each(|line| line.note = part::PROXY_HEADER);
+        message.spans.iter_mut().for_each(|span| span.note = part::PROXY_HEADER);
+        message
+    }
+
     /// The bytes of memory that it needs so far.
     pub(crate) fn held_bytes(&self) -> usize {
         let (bytes, annotations) = (&self.message.bytes, &self.annotations);

@@ -208,10 +208,16 @@ impl Message {
     }
 
     /// Whether it is no message, but the bytes of one side that no parser reads: those after a fault, after the last
-    /// message, and in a tunnel. It belongs to the exchange before them.
+    /// message, and in a tunnel. It belongs to the exchange before them. A PROXY
+    /// header is no message either, and belongs to the first exchange.
     pub fn is_unparsed(&self) -> bool {
         // A message has a head, or the part of one up to its fault.
         self.framing.is_none() && self.head_end == 0
+    }
+
+    /// Whether it is the PROXY header of a connection: bytes before the first request that are not HTTP.
+    pub fn is_proxy_header(&self) -> bool {
+        self.is_unparsed() && self.lines.first().is_some_and(|line| line.note == part::PROXY_HEADER)
     }
 
     /// Whether the content of a request ends early and nothing is wrong with that: the response came before.

@@ -85,6 +85,11 @@ impl Conversation {
         again
     }
 
+    /// Says that a PROXY header comes before the first request.
+    pub fn expect_proxy_header(&mut self) {
+        self.requests.expect_proxy_header();
+    }
+
     /// Says that after this exchange the bytes of both sides are not HTTP any more. Where the response is seen, this is
     /// known from it.
     pub fn begin_tunnel(&mut self, exchange: u64) {

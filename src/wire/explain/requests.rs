@@ -21,6 +21,7 @@ use std::sync::Arc;
 use crate::http::{
     AddedFields, EndOfInput, Event, Fields, Framing, Http1, HttpDate, Length, Method, Next, RequestError, Status,
 };
+use crate::service::access::proxy_header::{self, Preamble};
 use crate::wire::explain::{
     ContentFraming, ContentKind, ExplainOptions, Message, MessageBuilder, MessageError, NoteId, Role,
 };
@@ -41,6 +42,8 @@ pub(crate) struct RequestReplay {
     pending: Vec<u8>,
     /// The position of the first of them on the client's side.
     at: u64,
+    /// A PROXY header comes before the first request, and is not complete.
+    awaits_proxy_header: bool,
     /// The request whose content is being read.
     builder: Option<MessageBuilder>,
     /// The bytes after the last request, which are not parsed.
@@ -61,7 +64,25 @@ impl RequestReplay {
         let (options, http) = (Arc::clone(options), Http1::new(options.limits));
         let (pending, methods) = (Vec::new(), BTreeMap::new());
         let (builder, rest, tunnel_after) = (None, None, None);
-        RequestReplay { options, http, pending, at: 0, builder, rest, count: 0, methods, ended: false, tunnel_after }
+        let (at, count, ended, awaits_proxy_header) = (0, 0, false, false);
+        RequestReplay {
+            options,
+            http,
+            pending,
+            at,
+            awaits_proxy_header,
+            builder,
+            rest,
+            count,
+            methods,
+            ended,
+            tunnel_after,
+        }
+    }
+
+    /// A PROXY header comes before the first request.
+    pub(crate) fn expect_proxy_header(&mut self) {
+        self.awaits_proxy_header = true;
     }
 
     /// The bytes of memory that the connection needs besides itself.
@@ -72,7 +93,7 @@ impl RequestReplay {
 
     /// Whether a request has begun and is not complete.
     pub(crate) fn is_inside(&self) -> bool {
-        self.builder.is_some() || (!self.pending.is_empty() && !self.ended)
+        self.builder.is_some() || (!self.pending.is_empty() && !self.ended && !self.awaits_proxy_header)
     }
 
     /// Whether the head of a request is complete and its content is not.
@@ -102,7 +123,11 @@ impl RequestReplay {
         }
         let mut input = std::mem::take(&mut self.pending);
         input.extend_from_slice(bytes);
-        let (first, mut used) = (self.at, 0);
+        let first = self.at;
+        let Some(mut used) = self.take_proxy_header(&input, out) else {
+            self.pending = input;
+            return;
+        };
         while !self.ended {
             let step = self.http.receive(&input[used..]);
             // The parser reports one event at a time, and how many bytes belong to it.
@@ -150,6 +175,27 @@ impl RequestReplay {
         }
     }
 
+    /// Reads the PROXY header, if one is due. Returns how many bytes it has; `None` if it is not complete.
+    fn take_proxy_header(&mut self, input: &[u8], out: &mut Vec<Message>) -> Option<usize> {
+        if !self.awaits_proxy_header {
+            return Some(0);
+        }
+        match proxy_header::read(input) {
+            Preamble::Incomplete => None,
+            Preamble::Header(len, _) => {
+                out.push(MessageBuilder::proxy_header(&self.options, &input[..len]));
+                self.at += len as u64;
+                self.awaits_proxy_header = false;
+                Some(len)
+            }
+            // The server closes the connection, and reads nothing as a request.
+            Preamble::Invalid => {
+                self.ended = true;
+                Some(0)
+            }
+        }
+    }
+
     /// Keeps bytes after the last request.
     fn keep_unparsed(&mut self, bytes: &[u8]) {
         if !bytes.is_empty() {
@@ -193,6 +239,11 @@ impl RequestReplay {
 
     /// The client has ended its side. `answered` is the number of exchanges with a complete response.
     pub(crate) fn end(&mut self, answered: u64, out: &mut Vec<Message>) {
+        if self.awaits_proxy_header {
+            self.ended = true;
+            let pending = std::mem::take(&mut self.pending);
+            self.keep_unparsed(&pending);
+        }
         out.extend(self.rest.take().map(|builder| builder.finish(None)));
         if self.ended {
             return;

@@ -61,7 +61,7 @@ impl Exchange {
 
     /// The bytes of one side after the last message of this exchange, which no parser reads.
     pub(crate) fn rest(&self, role: Role) -> Option<&TimedMessage> {
-        self.all(role).find(|other| other.message.is_unparsed())
+        self.all(role).find(|other| other.message.is_unparsed() && !other.message.is_proxy_header())
     }
 
     /// A message of this exchange with the bytes after it that belong to it: if it is broken, it is not known where it

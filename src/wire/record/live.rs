@@ -117,6 +117,7 @@ impl LiveConnection {
                 let moment = self.recording_start + self.latest;
                 self.report(EventKind::Accepted { peer: *peer, moment }, out);
             }
+            SocketEvent::ProxyHeaderDue => self.conversation.expect_proxy_header(),
             // The end of the client's side: a request that is not complete now never will be.
             SocketEvent::Received(0) => self.conversation.client_ended(&mut messages),
             SocketEvent::Received(len) => self.received(*len, &[], bytes, &mut messages, out),
@@ -167,7 +168,8 @@ impl LiveConnection {
         self.conversation.received(rest, messages);
         // The requests that these bytes completed, and the one in which they end.
         let begun = self.conversation.is_inside(Role::Request);
-        let requests = if was_shut { 0 } else { messages.len() as u64 + u64::from(begun) };
+        let complete = messages.iter().filter(|message| !message.is_unparsed()).count() as u64;
+        let requests = if was_shut { 0 } else { complete + u64::from(begun) };
         let (when, segments) = (self.since_accepted(self.latest), self.segments.take());
         let call = self.received.add(Call { len: len as u64, when, requests, segments, ..Call::default() });
         self.tags.received(requests);
@@ -267,6 +269,10 @@ impl LiveConnection {
     /// Reports bytes that no parser reads: those of the client before the response to the request before them.
     fn tell_unparsed(&mut self, message: Message, clock: String, out: &mut Vec<WireEvent>) {
         if message.role == Role::Request {
+            if message.is_proxy_header() {
+                // It was read, though it is no request.
+                self.last_request.0 = message.end();
+            }
             let unparsed = self.received.timed(message, clock);
             self.held_size += unparsed.held_bytes();
             self.held.push_back(unparsed);

@@ -56,6 +56,8 @@ pub enum SocketEvent {
         /// The client's address.
         peer: SocketAddr,
     },
+    /// The first bytes of the client must be a PROXY header, which names the client of a proxy.
+    ProxyHeaderDue,
     /// The next `recv` in the record took the bytes of this number of TCP segments, as the kernel counts them.
     Segments(u32),
     /// One `recv` returned this number of bytes; 0 is the end of the client's side.

@@ -40,6 +40,7 @@ pub(crate) fn client_name(request: &Message) -> String {
 /// What the message is, in a list of messages.
 pub(crate) fn message_name(message: &Message) -> String {
     match message.role {
+        _ if message.is_proxy_header() => say!("message/proxy-header"),
         _ if message.is_unparsed() => say!("message/unparsed"),
         Role::Request => say!("message/request"),
         Role::Response => say!("message/response"),
@@ -151,6 +152,8 @@ pub(crate) fn received_in(timed: &TimedMessage) -> Option<(String, String)> {
         }
         (_, None, Some(_)) => say_parts!("lesson/cut-in-body", calls = count),
         (Some(_), None, None) => say_parts!("lesson/cut-off"),
+        // Only a PROXY header can be before it in the call.
+        (None, None, None) if first.at < message.start => return None,
         // More of it may come.
         (None, None, None) if message.under_way.is_some() => return None,
         (None, None, None) => match segments {
@@ -201,6 +204,9 @@ pub(crate) type ByteBlock = (u64, u64, &'static str, String);
 /// The message as blocks: head and body of a request, or the whole of a response.
 pub(crate) fn blocks(message: &Message) -> Vec<ByteBlock> {
     let (start, end) = (message.start, message.end());
+    if message.is_proxy_header() {
+        return vec![(start, end, "rest", say!("block/proxy-header", bytes = message.len()))];
+    }
     if message.is_unparsed() {
         return vec![(start, end, "rest", say!("block/unparsed", bytes = message.len()))];
     }
@@ -223,6 +229,9 @@ pub(crate) fn blocks(message: &Message) -> Vec<ByteBlock> {
 pub(crate) fn summary(timed: &TimedMessage) -> (String, String) {
     let (message, calls) = (&timed.message, timed.call_count);
     let name = match message.role {
+        _ if message.is_proxy_header() => {
+            return (say!("about/proxy-header"), say!("about/bytes", bytes = message.len()));
+        }
         _ if message.is_unparsed() => return (say!("about/unparsed"), say!("about/bytes", bytes = message.len())),
         Role::Request => say!("about/request"),
         Role::Response if message.is_interim() => say!("about/interim"),

@@ -97,7 +97,13 @@ fn the_loop_responds_from_memory_and_leaves_folders_to_workers() {
     folder.write("sub/x", "x");
     let mut site = Site::open(folder.path(), Settings { cache_bytes: 0, ..Settings::default() }).unwrap();
     let address = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
-    let context = RequestContext { peer: address, local: address, now: later(), arrival: arrival() };
+    let context = RequestContext {
+        peer: address,
+        client: crate::service::Client::Peer(address.ip()),
+        local: address,
+        now: later(),
+        arrival: arrival(),
+    };
     let mut answer = |path: &str| {
         let request = request(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
         match site.answer(&request, &context) {

@@ -62,7 +62,13 @@ impl Seen {
 /// A request from this computer.
 fn context(now: SystemTime) -> RequestContext {
     let address = "127.0.0.1:1".parse().unwrap();
-    RequestContext { peer: address, local: address, now, arrival: arrival() }
+    RequestContext {
+        peer: address,
+        client: crate::service::Client::Peer(address.ip()),
+        local: address,
+        now,
+        arrival: arrival(),
+    }
 }
 
 fn site(folder: &Folder, change: impl FnOnce(&mut Settings)) -> Site {

@@ -132,9 +132,9 @@ fn after_ten_failures_a_guess_waits_and_a_right_one_waits_too() {
     for file in [false, true] {
         let auth = known(file);
         for n in 0..10 {
-            assert_eq!(settle(&auth, get(&format!("bob:guess {n}")), n), (401, usize::from(file)));
+            assert_eq!(settle(&auth, get(&format!("ann:guess {n}")), n), (401, usize::from(file)));
         }
-        let Checked::Response(response) = check(&auth, &get("nobody:x"), 10) else { panic!("no answer") };
+        let Checked::Response(response) = check(&auth, &get("ann:x"), 10) else { panic!("no answer") };
         assert_eq!(response.status(), Status::TOO_MANY_REQUESTS);
         assert_eq!(response.fields().get("Retry-After"), Some(&b"50"[..]));
         assert!(response.fields().get("WWW-Authenticate").is_none(), "a browser would ask for another password");
@@ -142,9 +142,40 @@ fn after_ten_failures_a_guess_waits_and_a_right_one_waits_too() {
         assert_eq!(settle(&auth, get("ann:one"), 10), (429, 0));
         // No credentials are no guess.
         assert_eq!(settle(&auth, asked("GET /x", ""), 10), (401, 0));
+        // Other users at this address are not kept out by them.
+        if file {
+            assert_eq!(settle(&auth, get("bob:two"), 10), (200, 1));
+        }
         // Failures age out, one by one.
         assert_eq!(settle(&auth, get("ann:one"), 59), (429, 0));
         assert_eq!(settle(&auth, get("ann:one"), 60), (200, 0));
+    }
+}
+
+#[test]
+fn one_of_many_waits_before_its_password_is_looked_at_and_is_never_refused() {
+    for file in [false, true] {
+        let auth = known(file);
+        let here = context("127.0.0.1", 0);
+        let failed = |answer| match answer {
+            Some(Answer::Now(response)) => response.status().code(),
+            Some(Answer::Blocking(_, job)) => match job() {
+                Outcome::Response(response) => response.status().code(),
+                Outcome::Again(_) => panic!("right"),
+            },
+            _ => panic!("neither refused nor a job"),
+        };
+        (0..10).for_each(|n| assert_eq!(failed(auth.check(&get(&format!("ann:{n}")), &here)), 401));
+        // Right and wrong ones look the same until the time is over.
+        let delayed = |credential| match auth.check(&get(credential), &here) {
+            Some(Answer::Delayed(wait, crate::service::Task { lane: Lane::Passwords, .. }, job)) => (wait, job),
+            _ => panic!("{credential}: not delayed"),
+        };
+        let (wrong, right) = (delayed("ann:wrong"), delayed("ann:one"));
+        assert_eq!((wrong.0, right.0), (Duration::from_secs(5), Duration::from_secs(5)));
+        assert!(matches!(wrong.1(), Outcome::Response(response) if response.status() == Status::UNAUTHORIZED));
+        assert!(matches!(right.1(), Outcome::Again(_)));
+        assert!(auth.check(&get("ann:one"), &here).is_none(), "known now");
     }
 }
 
