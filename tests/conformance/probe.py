@@ -66,7 +66,8 @@ def arguments():
 def main():
     target, as_json = arguments()
     try:
-        target.whole
+        if target.whole.status == 404:
+            raise OSError(f"{target.path} does not exist there: name a file with --path")
     except OSError as error:
         print(f"probe: {error}", file=sys.stderr)
         sys.exit(2)
