@@ -36,7 +36,7 @@ const SIZES: [(&str, u64); 5] = [("", 1), ("K", 1 << 10), ("M", 1 << 20), ("G", 
 
 /// An error: this row of the texts, in which `{text}` is what was typed.
 fn refuse<T>(name: &str, text: &str) -> Result<T, String> {
-    Err(TEXTS.say(name, &[("text", &format_args!("{text:?}"))]))
+    Err(TEXTS.say(name, &[("text", &format!("{text:?}"))]))
 }
 
 /// The values of an option that may be repeated, one a line: a variable cannot be repeated.
@@ -70,7 +70,7 @@ fn number(text: &str, range: &RangeInclusive<u64>) -> Result<u64, String> {
     match decimal(text.as_bytes()) {
         Some(number) if range.contains(&number) => Ok(number),
         _ => {
-            let (least, greatest, text) = (range.start(), range.end(), format_args!("{text:?}"));
+            let (least, greatest, text) = (range.start(), range.end(), format!("{text:?}"));
             Err(TEXTS.say("a number", &[("least", least), ("greatest", greatest), ("text", &text)]))
         }
     }
@@ -123,7 +123,7 @@ pub(crate) fn size(range: RangeInclusive<u64>) -> impl Fn(&str) -> Result<u64, S
             // The example must be one that is taken.
             let example = if range.contains(&EXAMPLE) { EXAMPLE } else { *range.start() };
             let [least, most, example] = [*range.start(), *range.end(), example].map(in_units);
-            let text = format_args!("{text:?}");
+            let text = format!("{text:?}");
             let values: Values<'_> = &[("least", &least), ("most", &most), ("example", &example), ("text", &text)];
             Err(TEXTS.say("a size", values))
         }

@@ -57,21 +57,16 @@ pub(crate) fn message_name(message: &Message) -> String {
 /// Empty for an interim response other than 100: it means nothing to a reader.
 pub(crate) fn story(timed: &TimedMessage) -> String {
     let message = &timed.message;
-    let sentences = match message.role {
+    // Once it is known where the message ends, its story is that of a whole one.
+    let under_way = message.under_way.filter(|_| message.framing.is_none());
+    let sentences = match (message.role, under_way) {
         _ if message.is_unparsed() => Vec::new(),
-        role if message.framing.is_none()
-            && let Some(under_way) = message.under_way =>
-        {
-            let sentence = under_way.sentence();
-            vec![match role {
-                Role::Request => say!("story/request-begun", sentence),
-                Role::Response => say!("story/response-begun", sentence),
-            }]
-        }
-        Role::Request => request_story(timed),
-        Role::Response if message.status() == Status::CONTINUE.code() => vec![say!("story/continue")],
-        Role::Response if message.is_interim() => Vec::new(),
-        Role::Response => {
+        (Role::Request, Some(under_way)) => vec![say!("story/request-begun", sentence = under_way.sentence())],
+        (Role::Response, Some(under_way)) => vec![say!("story/response-begun", sentence = under_way.sentence())],
+        (Role::Request, None) => request_story(timed),
+        (Role::Response, None) if message.status() == Status::CONTINUE.code() => vec![say!("story/continue")],
+        (Role::Response, None) if message.is_interim() => Vec::new(),
+        (Role::Response, None) => {
             let (code, reason) = (message.status(), safe(message.part(SpanKind::Reason)));
             // A reason phrase may be empty (RFC 9112 §4): then no space may stand before the full stop.
             let status = format!("{code} {reason}").trim_end().to_string();
