@@ -77,6 +77,7 @@ pub mod http;
 #[cfg(feature = "server")]
 pub mod net;
 #[cfg(feature = "cli")]
+#[doc(hidden)]
 pub mod practice;
 #[cfg(feature = "server")]
 pub mod service;

@@ -23,6 +23,7 @@ mod resource;
 mod retrieve;
 mod rights;
 mod root;
+#[doc(hidden)]
 pub mod site;
 #[cfg(test)]
 mod testing;

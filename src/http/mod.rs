@@ -75,18 +75,28 @@
 //! | `fuzz` | properties that hold for any input |
 
 pub mod chunked;
+#[doc(hidden)]
 pub mod date;
+#[doc(hidden)]
 pub mod fault;
+#[doc(hidden)]
 pub mod field;
 #[doc(hidden)]
 pub mod fuzz;
+#[doc(hidden)]
 pub mod grammar;
+#[doc(hidden)]
 pub mod head;
+#[doc(hidden)]
 pub mod http1;
 pub(crate) mod multipart;
+#[doc(hidden)]
 pub mod request;
+#[doc(hidden)]
 pub mod response;
+#[doc(hidden)]
 pub mod status;
+#[doc(hidden)]
 pub mod target;
 
 pub use date::HttpDate;
@@ -95,6 +105,7 @@ pub use http1::Http1;
 pub use request::{Expectation, Framing, Request};
 pub use response::{AddedFields, FieldError, Fields, Length, MergeRule, Prepared, Transfer};
 pub use status::Status;
+pub use target::TargetForm;
 
 /// Where some bytes lie in a message. With 16 bits for each number, the two spans of a field line take 8 bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -8,22 +8,32 @@
 //! them. Nothing on a loop blocks, and a request that can be answered from memory takes no lock. Each wait has a phase
 //! with a deadline, each queue a bound, and each end of a connection a [`CloseReason`].
 
+#[doc(hidden)]
 pub mod access_log;
 pub(crate) mod admission;
+#[doc(hidden)]
 pub mod close_reason;
+#[doc(hidden)]
 pub mod connection;
+#[doc(hidden)]
 pub mod connections;
 mod counts;
+#[doc(hidden)]
 pub mod deadline;
+#[doc(hidden)]
 pub mod event_loop;
 mod log_output;
 mod log_time;
 mod log_writer;
+#[doc(hidden)]
 pub mod send_queue;
+#[doc(hidden)]
 pub mod server;
 mod tap;
 mod tcp_info;
+#[doc(hidden)]
 pub mod upload_memory;
+#[doc(hidden)]
 pub mod workers;
 
 pub use access_log::LogFormat;
@@ -32,7 +42,8 @@ pub use counts::{Metrics, MetricsSnapshot};
 pub use deadline::Timeouts;
 pub use log_output::{LogFile, LogOutput};
 pub use log_time::LogZone;
-pub use server::{Listener, Server, Stopper};
+pub use server::{HangUp, Listener, Server, Stopper, stop_on_signals};
+#[doc(hidden)]
 pub use tcp_info::is_own_user;
 
 use crate::http::Limits;

@@ -111,7 +111,7 @@ impl App {
     }
 
     /// How this request will be answered. Called on an event loop; does not block.
-    pub fn answer(&mut self, request: &Request<'_>, context: &RequestContext) -> Answer {
+    pub(crate) fn answer(&mut self, request: &Request<'_>, context: &RequestContext) -> Answer {
         let App { rules, last_host, is_stopping, service } = self;
         let method = request.method();
         // 2. Before the other steps: a page that reaches us by DNS rebinding must learn nothing, not even which methods
@@ -151,17 +151,17 @@ impl App {
     }
 
     /// The response to a malformed request. `head` is the part of it that was received.
-    pub fn refuse(&self, error: &RequestError, head: &[u8]) -> Response {
+    pub(crate) fn refuse(&self, error: &RequestError, head: &[u8]) -> Response {
         error_page::malformed_request(error, head)
     }
 
     /// The additions to the response to this request.
-    pub fn additions(&self, request: &Request<'_>, context: &RequestContext) -> Additions {
+    pub(crate) fn additions(&self, request: &Request<'_>, context: &RequestContext) -> Additions {
         self.additions_for(request.field("origin"), request.bytes(), context)
     }
 
     /// The additions to the response to a malformed request, of which `head` was received.
-    pub fn additions_to_refusal(&self, head: &[u8], context: &RequestContext) -> Additions {
+    pub(crate) fn additions_to_refusal(&self, head: &[u8], context: &RequestContext) -> Additions {
         // Its fields cannot be trusted, so only `--cors=*` lets a page read the response.
         self.additions_for(None, head, context)
     }
@@ -174,7 +174,7 @@ impl App {
     }
 
     /// Completes a response: an error page gets its link to the wire view.
-    pub fn finish(&self, response: Response, additions: &Additions) -> Response {
+    pub(crate) fn finish(&self, response: Response, additions: &Additions) -> Response {
         // Only here, since the link needs the content, which a worker may have made.
         match &additions.view_link {
             Some(link) if response.status().is_error() => {
@@ -185,12 +185,12 @@ impl App {
     }
 
     /// The fields that are added when the head of the response is written.
-    pub fn added_fields(&self, additions: &Additions) -> &AddedFields {
+    pub(crate) fn added_fields(&self, additions: &Additions) -> &AddedFields {
         if additions.is_readable_by_origin { &self.rules.readable_fields } else { &self.rules.fields }
     }
 
     /// Closes files that are only kept open for speed ([`Service::relieve`]).
-    pub fn relieve(&mut self) {
+    pub(crate) fn relieve(&mut self) {
         self.service.relieve();
     }
 
@@ -200,7 +200,7 @@ impl App {
     }
 
     /// The same app for another event loop.
-    pub fn fork(&self) -> App {
+    pub(crate) fn fork(&self) -> App {
         // The rules are shared, so credentials that one loop found right are right for all.
         App {
             rules: Arc::clone(&self.rules),

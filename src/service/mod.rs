@@ -7,29 +7,43 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+#[doc(hidden)]
 pub mod access;
+#[doc(hidden)]
 pub mod answer;
+#[doc(hidden)]
 pub mod app;
 mod call;
+#[doc(hidden)]
 pub mod client;
+#[doc(hidden)]
 pub mod error_page;
+#[doc(hidden)]
 pub mod open_file;
+#[doc(hidden)]
 pub mod response;
+#[doc(hidden)]
 pub mod router;
 mod test_client;
+#[doc(hidden)]
 pub mod text;
+#[doc(hidden)]
 pub mod texts;
 
 pub use access::basic::{Auth, Scope};
 pub use access::credentials::Credentials;
-pub use answer::{Answer, BuiltIn, CloseBy, Job, Lane, Outcome, RawRequest, RawResponse};
+pub use access::{health::Health, hosts::Hosts};
+pub use answer::{
+    Answer, BuiltIn, CloseBy, ContentJob, Job, Lane, OpenSink, Outcome, RawRequest, RawRequestJob, RawResponse,
+};
 pub use answer::{ReceiveSummary, RequestContext, Service, Sink, Task};
-pub use app::App;
+pub use app::{App, Settings};
 pub use call::{Call, IntoResponse, Parameters};
 pub use client::Client;
+pub use error_page::{PageFormat, Problem};
 pub use open_file::{FileSystem, OpenFile};
 pub use response::{Body, ByteOffset, Bytes, ChunkedBody, DropToken, Pause, Piece, Response, Script, Source};
-pub use router::Router;
+pub use router::{CONTENT_LIMIT, Router, not_allowed};
 pub use test_client::{TestClient, TestResponse};
 
 /// Locks also after a panic elsewhere, which must not stop all other clients: every value behind these locks is whole

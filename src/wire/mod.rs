@@ -14,19 +14,31 @@
 //! | [`export`] | an exchange as a HAR archive, as a shell command, as a plan to send it again |
 //! | [`browser`] | the page of the wire view, its API, and the check of its key |
 
+#[doc(hidden)]
 pub mod browser;
+#[doc(hidden)]
 pub mod explain;
+#[doc(hidden)]
 pub mod export;
+#[doc(hidden)]
 pub mod record;
+#[doc(hidden)]
 pub mod show;
 
 pub use explain::builder::ExplainOptions;
 pub use explain::message::{Message, MessageSpan, Role, SpanKind};
 pub use explain::notes::{Note, NoteId};
-pub use explain::value::{RedactOptions, redact_address};
+pub use explain::value::RedactOptions;
+#[doc(hidden)]
+pub use explain::value::redact_address;
 pub use explain::{Annotated, Conversation, annotate};
-pub use record::recorder::{RecordReceiver, Recorder};
+pub use record::event::{EventKind, WireEvent};
+pub use record::live::LiveConnection;
+pub use record::memory::WireMemory;
+pub(crate) use record::recorder::Recorder;
+pub use record::recorder::{Batch, Record, RecordReceiver, SocketEvent};
 pub use show::layout::{ViewFormat, ViewOptions};
+#[doc(hidden)]
 pub use show::rows::html_page;
 pub use show::terminal::Terminal;
 

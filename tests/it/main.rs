@@ -50,6 +50,7 @@ mod post;
 mod practice_routes;
 mod promises;
 mod protocol;
+mod public_items;
 mod put;
 mod ranges;
 mod recorded_uploads;

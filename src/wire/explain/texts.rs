@@ -41,6 +41,7 @@ impl TextValue for &str {
 /// The text of this name, with its values: `say!("block/body", bytes = 5)`; `say!("block/body", bytes)` is short for
 /// `bytes = bytes`.
 #[macro_export]
+#[doc(hidden)]
 macro_rules! say {
     (@value $key:ident) => { $crate::wire::explain::texts::TextValue::shown(&$key) };
     (@value $key:ident $value:expr) => { $crate::wire::explain::texts::TextValue::shown(&$value) };
