@@ -44,7 +44,7 @@ fn main() -> io::Result<()> {
 
 /// All routes, and the folder.
 fn app(folder: &Path) -> io::Result<Router> {
-    let settings = files::Settings { index: vec!["index.html".into()], ..files::Settings::default() };
+    let settings = files::Settings::with(|s| s.index = vec!["index.html".into()]);
     let notes = Notes::default();
     let router = Router::default()
         .get("/hello/{name}", hello)

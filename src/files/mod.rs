@@ -52,6 +52,7 @@ pub enum CacheControl {
 /// Settings of a site. They are taken as they are: the command line checks its values. Clients can
 /// change nothing unless one of the three switches at the end is set, and none implies another.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Settings {
     /// Names of index files, tried in this order for a path that ends in a slash.
     pub index: Vec<String>,
@@ -84,6 +85,15 @@ pub struct Settings {
     /// Whether error pages name the option of the program `barewire` that would allow what they refuse, as in
     /// [`crate::service::app::Settings::names_options`].
     pub names_options: bool,
+}
+
+impl Settings {
+    /// The defaults with these changes: `Settings::with(|it| it.upload = true)`.
+    pub fn with(change: impl FnOnce(&mut Settings)) -> Settings {
+        let mut settings = Settings::default();
+        change(&mut settings);
+        settings
+    }
 }
 
 /// Default of [`Settings::max_body`]: enough for a long film, too little to fill a disk.

@@ -239,6 +239,7 @@ impl Method {
 /// All bounds of one message, in bytes. RFC 9110 §2.3 and §5.4 leave them to the recipient: without a bound, a client
 /// decides how much memory a request takes. Times and numbers of connections belong to `net`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
     /// A head, from the request line to the blank line. Over it: 431. Heads of browsers are mostly under 4 KiB.
     pub head: usize,
@@ -252,6 +253,15 @@ pub struct Limits {
     pub trailer: usize,
     /// Content that is read and thrown away to keep a connection. If more is left, the connection is closed instead.
     pub discard: u64,
+}
+
+impl Limits {
+    /// The defaults with these changes: `Limits::with(|it| it.head = 8 * 1024)`.
+    pub fn with(change: impl FnOnce(&mut Limits)) -> Limits {
+        let mut settings = Limits::default();
+        change(&mut settings);
+        settings
+    }
 }
 
 impl Limits {

@@ -61,6 +61,7 @@ pub const JOB_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long each phase may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Timeouts {
     /// A whole head, from its first byte. The default is that of H2O; the slowest honest client sends its head in one
     /// round trip.
@@ -82,6 +83,15 @@ pub struct Timeouts {
     pub drain_delay: Duration,
     /// How long responses may go on after that.
     pub grace: Duration,
+}
+
+impl Timeouts {
+    /// The defaults with these changes: `Timeouts::with(|it| it.head = Duration::from_secs(5))`.
+    pub fn with(change: impl FnOnce(&mut Timeouts)) -> Timeouts {
+        let mut settings = Timeouts::default();
+        change(&mut settings);
+        settings
+    }
 }
 
 impl Default for Timeouts {

@@ -51,6 +51,7 @@ use crate::service::access::proxies::TrustedProxies;
 
 /// Settings of the network side. They do not change while the server runs.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Settings {
     /// Limits of a message.
     pub limits: Limits,
@@ -80,6 +81,15 @@ pub struct Settings {
     pub log_output: LogOutput,
     /// The time zone of its times.
     pub log_zone: LogZone,
+}
+
+impl Settings {
+    /// The defaults with these changes: `Settings::with(|it| it.loops = 1)`.
+    pub fn with(change: impl FnOnce(&mut Settings)) -> Settings {
+        let mut settings = Settings::default();
+        change(&mut settings);
+        settings
+    }
 }
 
 impl Default for Settings {

@@ -66,7 +66,17 @@ pub(crate) fn decide(
     let auth = auth_for.map(|auth_for| Auth::new(credentials, scope(auth_for, &options.write)));
     let (cors, headers) = (options.files.cors.clone(), options.files.header.concat());
     let health = if options.access.health { Health::Everybody } else { Health::OwnComputer };
-    Ok((Settings { hosts, auth, cors, headers, health, names_options: true, ..Settings::default() }, warnings))
+    Ok((
+        Settings::with(|rules| {
+            rules.hosts = hosts;
+            rules.auth = auth;
+            rules.cors = cors;
+            rules.headers = headers;
+            rules.health = health;
+            rules.names_options = true;
+        }),
+        warnings,
+    ))
 }
 
 /// The proxies that are believed about who their clients are, if there are any.

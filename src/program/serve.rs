@@ -281,31 +281,30 @@ fn net_settings(options: &Options, descriptors: u64, log_output: LogOutput) -> n
         let values: Values<'_> = &[("connections", &max_connections), ("files", &descriptors), ("wanted", &wanted)];
         warn(&TEXTS.say("too few files", values));
     }
-    net::Settings {
-        limits: limits.limits(),
-        timeouts: Timeouts {
-            head: limits.head_timeout,
-            idle: limits.idle_timeout,
-            send: limits.send_timeout,
-            min_rate: limits.min_rate,
-            drain_delay: limits.drain_delay,
-            grace: limits.grace,
-            ..Timeouts::default()
-        },
-        loops: limits.loops.unwrap_or(cores),
-        workers: limits.workers.unwrap_or(cores.max(LEAST_WORKERS)),
-        max_connections,
+    net::Settings::with(|net| {
+        net.limits = limits.limits();
+        net.timeouts = Timeouts::with(|times| {
+            times.head = limits.head_timeout;
+            times.idle = limits.idle_timeout;
+            times.send = limits.send_timeout;
+            times.min_rate = limits.min_rate;
+            times.drain_delay = limits.drain_delay;
+            times.grace = limits.grace;
+        });
+        net.loops = limits.loops.unwrap_or(cores);
+        net.workers = limits.workers.unwrap_or(cores.max(LEAST_WORKERS));
+        net.max_connections = max_connections;
         // A quarter: one client cannot take all connections; four could.
-        max_per_client: limits.max_per_client.unwrap_or((max_connections / 4).max(1)).min(max_connections),
-        proxies: access::proxies(&options.access),
+        net.max_per_client = limits.max_per_client.unwrap_or((max_connections / 4).max(1)).min(max_connections);
+        net.proxies = access::proxies(&options.access);
         // At most 2 GiB, which fits.
-        upload_memory: options.write.upload_memory as usize,
-        log: log_format(options),
-        sendfile: !options.study.no_sendfile,
-        log_output,
+        net.upload_memory = options.write.upload_memory as usize;
+        net.log = log_format(options);
+        net.sendfile = !options.study.no_sendfile;
+        net.log_output = log_output;
         // Read now: with Landlock the rules of the zone are out of reach.
-        log_zone: LogZone::of_system(),
-    }
+        net.log_zone = LogZone::of_system();
+    })
 }
 
 fn log_format(options: &Options) -> LogFormat {
@@ -322,28 +321,29 @@ fn log_format(options: &Options) -> LogFormat {
 /// How the files are served, and how much each loop may keep of them.
 /// `loops` divides what is kept: each loop has a cache of its own.
 fn file_settings(options: &Options, loops: usize, descriptors: u64) -> files::Settings {
-    let default = files::Settings::default();
     let (files, write) = (&options.files, &options.write);
     let index = files.index.concat();
-    files::Settings {
-        index: if index.is_empty() { default.index } else { index },
-        listing: !files.no_listing,
-        dotfiles: files.dotfiles,
-        symlinks: files.symlinks,
-        spa: files.spa.clone(),
-        built_in: options.study.study.then_some(practice::labs::BUILT_IN),
-        cache_control: files.cache,
+    files::Settings::with(|site| {
+        if !index.is_empty() {
+            site.index = index;
+        }
+        site.listing = !files.no_listing;
+        site.dotfiles = files.dotfiles;
+        site.symlinks = files.symlinks;
+        site.spa = files.spa.clone();
+        site.built_in = options.study.study.then_some(practice::labs::BUILT_IN);
+        site.cache_control = files.cache;
         // A cache that many share must not keep what only some may read.
-        private: options.access.password_for == Some(AuthFor::All),
-        upload: write.upload,
-        overwrite: write.overwrite,
-        delete: write.delete,
-        max_body: write.max_body,
+        site.private = options.access.password_for == Some(AuthFor::All);
+        site.upload = write.upload;
+        site.overwrite = write.overwrite;
+        site.delete = write.delete;
+        site.max_body = write.max_body;
         // All loops together use what the library gives one.
-        cache_bytes: files::CACHE_CAPACITY / loops.max(1),
-        open_files: default.open_files.min(descriptors as usize / OPEN_FILES_SHARE),
-        names_options: true,
-    }
+        site.cache_bytes = files::CACHE_CAPACITY / loops.max(1);
+        site.open_files = site.open_files.min(descriptors as usize / OPEN_FILES_SHARE);
+        site.names_options = true;
+    })
 }
 
 #[cfg(test)]

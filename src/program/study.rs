@@ -99,15 +99,14 @@ impl StudyServer {
         let view = ViewSettings { key, run: random::<RUN>()?, port, main, secrets, memory: memory.0 };
         let (app, streams) = browser::app(Arc::clone(&history), view, replayer(main, Arc::clone(&history)))?;
         // One loop is enough for a few windows, and it leaves the cores to the server that is watched.
-        let settings = Settings {
-            loops: 1,
-            workers: WORKERS,
-            max_connections: CONNECTIONS,
-            max_per_client: CONNECTIONS,
-            timeouts: Timeouts { grace: GRACE, ..Timeouts::default() },
-            log: LogFormat::Off,
-            ..Settings::default()
-        };
+        let settings = Settings::with(|net| {
+            net.loops = 1;
+            net.workers = WORKERS;
+            net.max_connections = CONNECTIONS;
+            net.max_per_client = CONNECTIONS;
+            net.timeouts = Timeouts::with(|times| times.grace = GRACE);
+            net.log = LogFormat::Off;
+        });
         let server = Server::new(app, settings, vec![listener])?;
         let stopper = server.stopper();
         let ended = spawn("view", move || {

@@ -39,6 +39,7 @@ const VIEW_LINK_BYTES: usize = 60;
 
 /// The rules of an [`App`]. By default every request reaches the service, except writes of foreign pages.
 #[derive(Clone, Default)]
+#[non_exhaustive]
 pub struct Settings {
     /// The host names that this server answers for.
     pub hosts: Hosts,
@@ -60,6 +61,15 @@ pub struct Settings {
     /// Whether error pages name the option of the program `barewire` that would allow what they refuse. Not for a program
     /// of one's own, whose command line is another one.
     pub names_options: bool,
+}
+
+impl Settings {
+    /// The defaults with these changes: `Settings::with(|it| it.no_store = true)`.
+    pub fn with(change: impl FnOnce(&mut Settings)) -> Settings {
+        let mut settings = Settings::default();
+        change(&mut settings);
+        settings
+    }
 }
 
 /// The additions to the response to one request. They follow from the request alone, so they are known before the

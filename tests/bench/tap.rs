@@ -25,7 +25,7 @@ fn main() -> io::Result<()> {
     let same = Same(Prepared::new(Status::OK, &Fields::new(), &[b'x'; 1024]));
     let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
     println!("{}", listener.address());
-    let server = Server::new(same, Settings { loops: 1, ..Settings::default() }, vec![listener])?;
+    let server = Server::new(same, Settings::with(|s| s.loops = 1), vec![listener])?;
     let stopper = server.stopper();
     // Until its standard input ends.
     std::thread::spawn(move || {

@@ -50,15 +50,23 @@ fn least(wanted: usize, mut window: impl FnMut()) -> usize {
 
 /// Runs `test` beside the server of the program, with one loop.
 fn serving(folder: &Folder, writing: bool, test: impl FnOnce(SocketAddr)) {
-    let rules = app::Settings { hosts: Hosts::new(true, &[], None), ..app::Settings::default() };
+    let rules = app::Settings::with(|s| s.hosts = Hosts::new(true, &[], None));
     let (upload, overwrite, delete) = (writing, writing, writing);
-    let settings = files::Settings { upload, overwrite, delete, ..files::Settings::default() };
+    let settings = files::Settings::with(|s| {
+        s.upload = upload;
+        s.overwrite = overwrite;
+        s.delete = delete;
+    });
     let site = Site::open(folder.path(), settings).unwrap();
     let service = App::new(site, rules).unwrap();
     let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
     let address = listener.address();
-    let timeouts = Timeouts { idle: Duration::from_secs(600), ..Timeouts::default() };
-    let settings = Settings { loops: 1, workers: 2, timeouts, ..Settings::default() };
+    let timeouts = Timeouts::with(|s| s.idle = Duration::from_secs(600));
+    let settings = Settings::with(|s| {
+        s.loops = 1;
+        s.workers = 2;
+        s.timeouts = timeouts;
+    });
     let server = Server::new(service, settings, vec![listener]).unwrap();
     let stopper = server.stopper();
     std::thread::scope(|scope| {

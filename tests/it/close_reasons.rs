@@ -116,9 +116,14 @@ fn arrived(client: &Client) {
     assert!(client.socket.peek(&mut [0]).is_ok_and(|count| count == 1));
 }
 
-fn timed(settings: Settings) -> Settings {
-    let timeouts = Timeouts { head: MOMENT, idle: MOMENT, grace: MOMENT, ..Timeouts::default() };
-    Settings { timeouts, ..settings }
+fn timed(mut settings: Settings) -> Settings {
+    let timeouts = Timeouts::with(|s| {
+        s.head = MOMENT;
+        s.idle = MOMENT;
+        s.grace = MOMENT;
+    });
+    settings.timeouts = timeouts;
+    settings
 }
 
 fn by_the_client() -> Vec<Case> {
@@ -200,7 +205,10 @@ fn by_the_server() -> Vec<Case> {
             ..case("TimedOutHead", "server", |library| vec![sent(library, "GET / HTTP/1.1\r\nHo")])
         },
         Case {
-            settings: |settings| Settings { max_connections: 1, ..settings },
+            settings: |mut settings| {
+                settings.max_connections = 1;
+                settings
+            },
             ..case("MadeRoom", "server", |library| {
                 let idle = read_head(asked(library, "/"));
                 library.connect().get("/", "");
@@ -227,7 +235,10 @@ fn provoke(case: &Case) {
     let silence = Arc::new(Mutex::new(()));
     let held = silence.lock().unwrap();
     let theirs = silence.clone();
-    let settings = (case.settings)(Settings { loops: 1, workers: 4, ..Settings::default() });
+    let settings = (case.settings)(Settings::with(|s| {
+        s.loops = 1;
+        s.workers = 4;
+    }));
     let mut library = Library::with(settings, move |request| answer(request, &theirs));
     let clients = (case.act)(&library);
     assert_told(&mut library, 1, case.name, case.side, case.says);
@@ -254,8 +265,16 @@ fn assert_told(library: &mut Library, number: usize, name: &str, side: &str, say
 fn a_rate_that_is_not_kept_and_a_connection_too_many_are_told() {
     let silence = Arc::default();
     let second = Duration::from_secs(1);
-    let timeouts = Timeouts { window: second, send: second, ..Timeouts::default() };
-    let settings = Settings { loops: 1, workers: 4, max_connections: 2, timeouts, ..Settings::default() };
+    let timeouts = Timeouts::with(|s| {
+        s.window = second;
+        s.send = second;
+    });
+    let settings = Settings::with(|s| {
+        s.loops = 1;
+        s.workers = 4;
+        s.max_connections = 2;
+        s.timeouts = timeouts;
+    });
     let mut library = Library::with(settings, move |request| answer(request, &silence));
     let head = request("POST", "/collect", "Content-Length: 100\r\n");
     let sender = sent(&library, [head, b"hello".to_vec()].concat());

@@ -119,7 +119,13 @@ fn every_fault_names_its_rule_and_its_byte_and_ends_cleanly() {
     let folder = Folder::with(&[("a.txt", "fine")]);
     let mut server = Server::start(&folder, &["--write"]);
     let soon = Duration::from_millis(200);
-    let impatient = Library::files(&folder, Timeouts { head: soon, window: soon, ..Timeouts::default() });
+    let impatient = Library::files(
+        &folder,
+        Timeouts::with(|s| {
+            s.head = soon;
+            s.window = soon;
+        }),
+    );
     for &fault in Fault::ALL {
         let provocation = provoke(fault);
         let address = if matches!(provocation, Silence(_)) { impatient.address } else { server.address };

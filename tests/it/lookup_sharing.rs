@@ -89,7 +89,16 @@ impl Service for Clerk {
 fn start(scene: impl Fn(&str, &Book) + Send + Sync + 'static) -> (Library, Arc<Book>) {
     let book = Arc::<Book>::default();
     let clerk = Clerk { book: Arc::clone(&book), scene: Arc::new(scene) };
-    (Library::serving(Settings { loops: 1, workers: 4, ..Settings::default() }, clerk), book)
+    (
+        Library::serving(
+            Settings::with(|s| {
+                s.loops = 1;
+                s.workers = 4;
+            }),
+            clerk,
+        ),
+        book,
+    )
 }
 
 /// A client that the loop has accepted.

@@ -13,7 +13,7 @@ fn folder() -> Folder {
 }
 
 fn site(folder: &Folder) -> Site {
-    let settings = files::Settings { upload: true, ..files::Settings::default() };
+    let settings = files::Settings::with(|s| s.upload = true);
     Site::open(folder.path(), settings).unwrap()
 }
 

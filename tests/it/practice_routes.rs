@@ -25,7 +25,13 @@ const ADDED: &str = "X-Content-Type-Options: nosniff\r\n";
 fn start(folder: &Folder) -> Library {
     let site = Site::open(folder.path(), Files::default()).unwrap();
     let app = App::from(practice::router(Box::new(site)));
-    Library::serving(Settings { loops: 2, workers: 4, ..Settings::default() }, app)
+    Library::serving(
+        Settings::with(|s| {
+            s.loops = 2;
+            s.workers = 4;
+        }),
+        app,
+    )
 }
 
 /// The text with the value of Date replaced.

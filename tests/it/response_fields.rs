@@ -170,10 +170,18 @@ fn responses_that_the_loop_makes_have_the_fields_too() {
     let address = listener.address();
     let troubled = Troubled::default();
     let headers = vec![("X-Mine".into(), "yes".into())];
-    let rules = app::Settings { hosts: Hosts::new(true, &[], None), headers, ..Default::default() };
-    let timeouts = net::Timeouts { job: Duration::from_millis(300), ..Default::default() };
+    let rules = app::Settings::with(|s| {
+        s.hosts = Hosts::new(true, &[], None);
+        s.headers = headers;
+    });
+    let timeouts = net::Timeouts::with(|s| s.job = Duration::from_millis(300));
     let log = net::LogFormat::Off;
-    let settings = net::Settings { loops: 1, workers: 2, timeouts, log, ..Default::default() };
+    let settings = net::Settings::with(|s| {
+        s.loops = 1;
+        s.workers = 2;
+        s.timeouts = timeouts;
+        s.log = log;
+    });
     let service = App::new(troubled.clone(), rules).unwrap();
     let server = net::Server::new(service, settings, vec![listener]).unwrap();
     let stopper = server.stopper();

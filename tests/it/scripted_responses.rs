@@ -425,7 +425,11 @@ fn a_sink_is_told_how_its_content_came() {
 fn without_sendfile_a_file_goes_through_memory_in_pieces_and_each_is_seen() {
     let bytes = crate::support::folder::pattern(7, 900_000);
     let (file, expected) = (file(&bytes), bytes.clone());
-    let settings = Settings { loops: 1, workers: 2, sendfile: false, ..Settings::default() };
+    let settings = Settings::with(|s| {
+        s.loops = 1;
+        s.workers = 2;
+        s.sendfile = false;
+    });
     let mut library = Library::with(settings, move |request| {
         // The last response promises one byte more than the file has.
         let len = if request.path() == b"/short" { 900_001 } else { 900_000 };

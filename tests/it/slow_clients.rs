@@ -98,9 +98,18 @@ fn slow_clients_of_every_kind_delay_nobody_and_all_are_ended() {
     let folder = Folder::with(&[("a.txt", "fine")]);
     folder.sparse("big.bin", BIG, b"");
     let window = Duration::from_millis(500);
-    let timeouts = Timeouts { head: 2 * window, idle: 2 * window, send: 4 * window, window, ..Timeouts::default() };
-    let site = Site::open(folder.path(), files::Settings { upload: true, ..files::Settings::default() }).unwrap();
-    let settings = Settings { timeouts, loops: 1, max_connections: 10_000, ..Settings::default() };
+    let timeouts = Timeouts::with(|s| {
+        s.head = 2 * window;
+        s.idle = 2 * window;
+        s.send = 4 * window;
+        s.window = window;
+    });
+    let site = Site::open(folder.path(), files::Settings::with(|s| s.upload = true)).unwrap();
+    let settings = Settings::with(|s| {
+        s.timeouts = timeouts;
+        s.loops = 1;
+        s.max_connections = 10_000;
+    });
     let server = Library::serving(settings, site);
     let each = possible(rounds(120, 2_220)) / KINDS.len();
     let kinds = KINDS.iter().flat_map(|kind| vec![*kind; each]).enumerate();

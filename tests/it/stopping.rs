@@ -224,11 +224,17 @@ fn a_disk_that_hangs_does_not_hold_a_server_that_stops_past_its_grace() {
         let (began, begun) = channel();
         let (release, held) = channel();
         let (began, held) = (Mutex::new(began), Arc::new(Mutex::new(held)));
-        let timeouts = Timeouts { grace: if ends_in_time { PATIENCE } else { GRACE }, ..Timeouts::default() };
-        let mut server = Library::with(Settings { timeouts, loops: 1, ..Settings::default() }, move |_| {
-            let sink = Hanging(began.lock().unwrap().clone(), held.clone());
-            Answer::Receive { limit: u64::MAX, device: 0, open: Box::new(|| Ok(Box::new(sink))) }
-        });
+        let timeouts = Timeouts::with(|s| s.grace = if ends_in_time { PATIENCE } else { GRACE });
+        let mut server = Library::with(
+            Settings::with(|s| {
+                s.timeouts = timeouts;
+                s.loops = 1;
+            }),
+            move |_| {
+                let sink = Hanging(began.lock().unwrap().clone(), held.clone());
+                Answer::Receive { limit: u64::MAX, device: 0, open: Box::new(|| Ok(Box::new(sink))) }
+            },
+        );
         let mut client = server.connect();
         client.send(request("PUT", "/", "Content-Length: 100000000\r\n"));
         client.send(vec![7; 1 << 20]);

@@ -251,9 +251,13 @@ fn a_stream_waits_for_a_worker_as_long_as_it_takes() {
     let (source, mut control) = told();
     let (source, (open, gate)) = (Mutex::new(Some(source)), channel::<()>());
     let gate = Arc::new(Mutex::new(gate));
-    let timeouts = Timeouts { job: Duration::from_millis(100), ..Timeouts::default() };
+    let timeouts = Timeouts::with(|s| s.job = Duration::from_millis(100));
     // One client may use one of two workers.
-    let settings = Settings { loops: 1, workers: 2, timeouts, ..Settings::default() };
+    let settings = Settings::with(|s| {
+        s.loops = 1;
+        s.workers = 2;
+        s.timeouts = timeouts;
+    });
     let (began, begun) = channel();
     let library = Library::with(settings, move |request: &Request<'_>| {
         if request.path() == b"/stream" {

@@ -25,7 +25,10 @@ fn three_sends_before_the_first_recv_are_three_segments_and_one_recv() {
     for address in ["127.0.0.1:0", "[::1]:0"] {
         let ((open, gate), (is_held, held)) = (channel::<()>(), channel());
         let gate = Mutex::new(gate);
-        let settings = Settings { loops: 1, workers: 2, ..Settings::default() };
+        let settings = Settings::with(|s| {
+            s.loops = 1;
+            s.workers = 2;
+        });
         let service = Library::fixed(move |request| {
             if request.path() == b"/hold" {
                 is_held.send(()).unwrap();

@@ -111,7 +111,11 @@ fn a_reader_that_stops_is_ended_and_one_that_pauses_or_is_modest_is_not() {
     const EVERY: Duration = Duration::from_micros(12_500);
     let folder = Folder::new();
     let content = folder.pattern("f.bin", 24 << 20);
-    let timeouts = Timeouts { window: WINDOW, min_rate: 20 * 1024, send: LONGEST * WINDOW, ..Timeouts::default() };
+    let timeouts = Timeouts::with(|s| {
+        s.window = WINDOW;
+        s.min_rate = 20 * 1024;
+        s.send = LONGEST * WINDOW;
+    });
     let mut server = Library::files(&folder, timeouts);
     let reader = || {
         let mut client = Client::narrow_to(server.address);

@@ -72,7 +72,11 @@ fn clients_wait_while_all_memory_is_on_its_way_to_a_hung_disk() {
     const MEMORY: usize = 1024 * 1024;
     const UPLOADS: usize = 64;
     let disk = Arc::<(Mutex<bool>, Condvar)>::default();
-    let settings = Settings { loops: 2, workers: 4, upload_memory: MEMORY, ..Settings::default() };
+    let settings = Settings::with(|s| {
+        s.loops = 2;
+        s.workers = 4;
+        s.upload_memory = MEMORY;
+    });
     let answering = Arc::clone(&disk);
     let mut library = Library::with(settings, move |request| match request.method() {
         Method::Get => Answer::Now(Response::text(Status::OK, "up")),
@@ -112,7 +116,11 @@ fn clients_wait_while_all_memory_is_on_its_way_to_a_hung_disk() {
 #[test]
 fn content_that_is_collected_gets_a_503_where_there_is_no_memory_for_it() {
     const MEMORY: usize = 4 * 1024 * 1024;
-    let settings = Settings { loops: 1, workers: 2, upload_memory: MEMORY, ..Settings::default() };
+    let settings = Settings::with(|s| {
+        s.loops = 1;
+        s.workers = 2;
+        s.upload_memory = MEMORY;
+    });
     let mut library = Library::with(settings, |_| Answer::Collect {
         limit: u64::MAX,
         then: Box::new(|content| Response::text(Status::OK, content.len().to_string())),

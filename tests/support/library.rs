@@ -79,7 +79,13 @@ pub(crate) struct Library {
 impl Library {
     /// One loop and four workers.
     pub(crate) fn start(answer: impl Fn(&Request<'_>) -> Answer + Send + Sync + 'static) -> Library {
-        Library::with(Settings { loops: 1, workers: 4, ..Settings::default() }, answer)
+        Library::with(
+            Settings::with(|s| {
+                s.loops = 1;
+                s.workers = 4;
+            }),
+            answer,
+        )
     }
 
     pub(crate) fn with(settings: Settings, answer: impl Fn(&Request<'_>) -> Answer + Send + Sync + 'static) -> Library {
@@ -96,8 +102,14 @@ impl Library {
 
     /// Serves the files of `folder`, with uploads, under these timeouts.
     pub(crate) fn files(folder: &Folder, timeouts: Timeouts) -> Library {
-        let site = Site::open(folder.path(), files::Settings { upload: true, ..files::Settings::default() }).unwrap();
-        Library::serving(Settings { timeouts, loops: 1, ..Settings::default() }, site)
+        let site = Site::open(folder.path(), files::Settings::with(|s| s.upload = true)).unwrap();
+        Library::serving(
+            Settings::with(|s| {
+                s.timeouts = timeouts;
+                s.loops = 1;
+            }),
+            site,
+        )
     }
 
     /// Serves at this address; `None` where there is no such address.

@@ -329,10 +329,12 @@ pub(crate) struct OutputOptions {
 
 impl LimitOptions {
     pub(crate) fn limits(&self) -> Limits {
-        // The option is at most `HEAD_CEILING`, which fits.
-        let (head, default) = (self.max_head as usize, Limits::default());
-        // A target must fit into the head, or it would be refused with the wrong status.
-        Limits { head, target: default.target.min(head), ..default }
+        Limits::with(|limits| {
+            // The option is at most `HEAD_CEILING`, which fits.
+            limits.head = self.max_head as usize;
+            // A target must fit into the head, or it would be refused with the wrong status.
+            limits.target = limits.target.min(limits.head);
+        })
     }
 }
 

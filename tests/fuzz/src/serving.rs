@@ -53,8 +53,12 @@ impl Site {
             std::os::unix::fs::symlink(to, read.join(name)).unwrap();
         }
         let (upload, listing) = (true, false);
-        let all = Settings { upload, overwrite: true, delete: true, ..Settings::default() };
-        let reading = serve(&read, Settings { listing, ..Settings::default() });
+        let all = Settings::with(|s| {
+            s.upload = upload;
+            s.overwrite = true;
+            s.delete = true;
+        });
+        let reading = serve(&read, Settings::with(|s| s.listing = listing));
         Site { base: base.into(), reading, writing: serve(&base.join("write"), all), inputs: AtomicU32::new(0) }
     }
 
@@ -128,7 +132,10 @@ fn serve(root: &Path, settings: Settings) -> SocketAddr {
     let site = files::Site::open(root, settings).unwrap();
     let listener = Listener::bind(([127, 0, 0, 1], 0).into()).unwrap();
     let address = listener.address();
-    let settings = net::Settings { loops: 1, workers: 2, ..net::Settings::default() };
+    let settings = net::Settings::with(|s| {
+        s.loops = 1;
+        s.workers = 2;
+    });
     let server = Server::new(site, settings, vec![listener]).unwrap();
     std::thread::spawn(move || server.run().unwrap());
     address
