@@ -39,6 +39,7 @@ pub use site::{RootWatch, Site};
 
 /// The value of Cache-Control for files, folders and redirects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum CacheControl {
     /// `no-cache`: a cache may keep the response, but must ask before each use.
     #[default]

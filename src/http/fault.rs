@@ -12,6 +12,7 @@ macro_rules! faults {
     ($($name:ident $status:ident $section:literal $sentence:literal,)*) => {
         /// One way in which a request can break the protocol.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
         pub enum Fault {
             $(#[doc = concat!($sentence, ". (", $section, ")")] $name,)*
         }

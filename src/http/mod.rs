@@ -173,6 +173,7 @@ impl Version {
 
 /// A request method (RFC 9110 §9). Names are case-sensitive (§9.1): `get` is an unknown method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Method {
     /// Send the current representation (§9.3.1).
     Get,
@@ -339,6 +340,7 @@ pub enum EndOfInput {
 
 /// What a connection is waiting for. Each phase has its own deadline in `net`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Phase {
     /// The first byte of a request.
     Idle,

@@ -23,6 +23,7 @@ use crate::wire::redact_address;
 
 /// The format of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum LogFormat {
     /// No log.
     Off,

@@ -23,6 +23,7 @@ macro_rules! reasons {
     ($($reason:ident $(($number:ty))? $sentence:literal;)*) => {
         /// Why a connection ended.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
         pub enum CloseReason {
             $(#[doc = $sentence] $reason $(($number))?,)*
         }

@@ -1,6 +1,6 @@
 //! The server: listeners, loops and workers put together, and how they stop.
 //!
-//! Each loop has an [`App`] of its own ([`App::fork`]) and listening sockets of its own. So serving a request shares
+//! Each loop has an [`App`] of its own (`App::fork`) and listening sockets of its own. So serving a request shares
 //! nothing between loops, except the count of connections and the queue of the workers.
 //!
 //! The sockets of the loops listen on the same port (SO_REUSEPORT), and the kernel spreads connections over them. But

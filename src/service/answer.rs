@@ -20,6 +20,7 @@ use crate::service::response::{DropToken, Pause, Response};
 
 /// Addresses and time of a request.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct RequestContext {
     /// The other end of the connection.
     pub peer: SocketAddr,
@@ -45,6 +46,7 @@ impl RequestContext {
 
 /// The kind of work of a job. Each kind has workers of its own, so that none keeps another one waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Lane {
     /// Look up and open what is asked for.
     Open,
@@ -118,6 +120,7 @@ pub type RawRequestJob = Box<dyn FnOnce(RawRequest) -> Response + Send>;
 pub type OpenSink = Box<dyn FnOnce() -> Result<Box<dyn Sink>, Response> + Send>;
 
 /// How a request will be answered.
+#[non_exhaustive]
 pub enum Answer {
     /// Immediately. Content of the request is not used.
     Now(Response),
@@ -188,6 +191,7 @@ pub struct RawResponse {
 
 /// A request as it was received, byte by byte.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct RawRequest {
     /// The head, with the empty line at its end.
     pub head: Vec<u8>,
@@ -199,6 +203,7 @@ pub struct RawRequest {
 
 /// How the content of a request was received: what the calls of `recv` returned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ReceiveSummary {
     /// Calls that returned bytes of the content or of its framing.
     pub calls: u64,

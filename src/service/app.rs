@@ -5,7 +5,7 @@
 //!
 //! | step | decided by | response |
 //! |---|---|---|
-//! | 1. the request is malformed or too slow | [`crate::http`] | 400, 408, 414, 421, 431, 501, 505: [`App::refuse`] |
+//! | 1. the request is malformed or too slow | [`crate::http`] | 400, 408, 414, 421, 431, 501, 505: `App::refuse` |
 //! | 2. the host is not one of ours | [`Hosts`] | 421 |
 //! | 3. the method works nowhere | [`router::not_allowed`] | 501, 405 |
 //! | 4. a preflight of an origin that `--cors` allows | [`Cors`] | 204 |
@@ -15,7 +15,7 @@
 //! | 8. `OPTIONS *` | here | 204 |
 //! | 9. everything else | the service: routes, then files | 404, 405, 200 … |
 //!
-//! Every response is sent with the fields of [`App::added_fields`], whether it is from a cache, a handler, a worker, a
+//! Every response is sent with the fields of `App::added_fields`, whether it is from a cache, a handler, a worker, a
 //! panic, step 1, or the 503 of a full server. The connection adds them when it writes the head. To add a field to
 //! every response, add it in `Rules::added_fields`.
 
@@ -82,7 +82,7 @@ pub struct Additions {
     view_link: Option<ViewLink>,
 }
 
-/// A service, and the rules that are applied before it. Each event loop has its own ([`App::fork`]).
+/// A service, and the rules that are applied before it. Each event loop has its own (`App::fork`).
 pub struct App {
     rules: Arc<Rules>,
     /// The last authority that was allowed. Nearly all clients name the same one, so it is compared first.

@@ -28,6 +28,7 @@ const SMALL: u64 = 1024 * 1024;
 
 /// How the files of a file system can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum FileSystem {
     /// On a disk of this machine.
     Local,

@@ -97,6 +97,7 @@ impl Piece {
 
 /// The content of a response.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Body {
     /// None: `Content-Length: 0`, or no length where the status forbids content.
     Empty,
@@ -219,6 +220,7 @@ pub trait Source: Send {
 
 /// What a scripted response has besides status, fields and content.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Script {
     /// Pauses.
     pub pauses: Vec<Pause>,

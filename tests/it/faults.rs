@@ -97,6 +97,7 @@ fn provoke(fault: Fault) -> Provocation {
         Fault::TruncatedContent => Ended(upload("Content-Length: 9", "abc▸")),
         Fault::SlowHead => Silence("GET / HTTP/1.1\r\nHost: loc▸".to_string()),
         Fault::SlowContent => Silence(upload("Content-Length: 9", "abc▸")),
+        fault => panic!("{fault:?} has no request that provokes it"),
     }
 }
 

@@ -193,7 +193,7 @@ pub(crate) struct LoopContext {
     pub(crate) wall: SystemTime,
     /// The same second, ready for the Date field.
     pub(crate) date: HttpDate,
-    /// This loop's own ([`App::fork`]).
+    /// This loop's own (`App::fork`).
     pub(crate) app: App,
     /// The way to the workers and back.
     pub(crate) jobs: Jobs,

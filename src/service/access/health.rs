@@ -16,6 +16,7 @@ const PATH: &[u8] = b"/.health";
 
 /// Who may ask.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Health {
     /// Programs on this computer, and trusted proxies, that ask for themselves.
     #[default]

@@ -12,6 +12,7 @@ macro_rules! kinds {
         /// What the bytes of a span are.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[repr(u8)]
+        #[non_exhaustive]
         pub enum SpanKind { $(#[doc = $what] $name,)* }
 
         impl SpanKind {

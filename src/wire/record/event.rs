@@ -109,6 +109,7 @@ pub struct CallBytes {
 
 /// What happened.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum EventKind {
     /// A connection was accepted.
     Accepted {

@@ -50,6 +50,7 @@ const SHORTEST_GAP: usize = 64;
 
 /// What happened on a socket.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum SocketEvent {
     /// A connection was accepted.
     Accepted {
