@@ -59,16 +59,21 @@ impl MetricsServer {
     pub(crate) fn start(self, metrics: Metrics) -> io::Result<RunningMetrics> {
         let hosts = Hosts::new(self.0.address().ip().is_loopback(), &[], None);
         let router = Router::new(Box::new(Nothing)).get(PATH, move |_| respond(&metrics));
-        let app = App::new(router, Settings { hosts, no_store: true, ..Settings::default() })?;
-        let settings = net::Settings {
-            loops: 1,
-            workers: READERS,
-            max_connections: READERS,
-            max_per_client: READERS,
-            timeouts: Timeouts { grace: GRACE, ..Timeouts::default() },
-            log: LogFormat::Off,
-            ..net::Settings::default()
-        };
+        let app = App::new(
+            router,
+            Settings::with(|s| {
+                s.hosts = hosts;
+                s.no_store = true;
+            }),
+        )?;
+        let settings = net::Settings::with(|s| {
+            s.loops = 1;
+            s.workers = READERS;
+            s.max_connections = READERS;
+            s.max_per_client = READERS;
+            s.timeouts = Timeouts::with(|s| s.grace = GRACE);
+            s.log = LogFormat::Off;
+        });
         let server = Server::new(app, settings, vec![self.0])?;
         let stopper = server.stopper();
         let ended = spawn("metrics", move || {
