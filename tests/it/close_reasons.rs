@@ -172,10 +172,11 @@ fn by_the_server() -> Vec<Case> {
             half_closed(sent(library, "PROXY TCP4 192.0.2.7 10.0.0.1 50123 80\r\n"))
         }),
         Case {
-            settings: |settings| {
+            settings: |mut settings| {
                 let networks = vec!["127.0.0.1".parse::<std::net::IpAddr>().unwrap().into()];
                 let proxies = Some(TrustedProxies::new(networks, ClientSource::ProxyHeader));
-                Settings { proxies, ..settings }
+                settings.proxies = proxies;
+                settings
             },
             ..case("ProxyHeaderMissing", "server", |library| half_closed(sent(library, request("GET", "/", ""))))
         },
