@@ -7,6 +7,7 @@
 //! | `serve` | the server: the order of all steps from the options to the end |
 //! | `folder` | the folder or file that is served |
 //! | `listen` | the listening sockets; which program holds a port that is taken |
+//! | `unix_socket` | the socket of `--bind unix:PATH` |
 //! | `zone` | the interfaces of link-local addresses |
 //! | `access` | users, passwords and host names |
 //! | `log_file` | the file of the access log |
@@ -31,6 +32,7 @@ mod program {
     pub(crate) mod send;
     pub(crate) mod serve;
     pub(crate) mod study;
+    pub(crate) mod unix_socket;
     pub(crate) mod wire_view;
     pub(crate) mod zone;
 }

@@ -107,7 +107,8 @@ fn target(line: &[u8]) -> Range<usize> {
 /// How a request was answered.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LoggedResponse {
-    pub(crate) client: IpAddr,
+    /// `None` for a client of a Unix socket, which has no address.
+    pub(crate) client: Option<IpAddr>,
     pub(crate) status: Status,
     /// Bytes of content that were sent.
     pub(crate) bytes: u64,
@@ -256,10 +257,13 @@ fn push_common(out: &mut Vec<u8>, entry: &LogEntry, response: &LoggedResponse, c
     grammar::push_decimal(out, response.bytes);
 }
 
-/// The address; one of IPv4 never in the form of IPv6.
-fn push_address(out: &mut Vec<u8>, client: IpAddr) {
-    // Writing to memory does not fail.
-    let _ = write!(out, "{}", client.to_canonical());
+/// The address; one of IPv4 never in the form of IPv6; `unix:` for a Unix socket.
+fn push_address(out: &mut Vec<u8>, client: Option<IpAddr>) {
+    match client {
+        // Writing to memory does not fail.
+        Some(address) => _ = write!(out, "{}", address.to_canonical()),
+        None => out.extend_from_slice(b"unix:"),
+    }
 }
 
 /// The time between two moments; none if the clock was set back between them.
@@ -299,9 +303,11 @@ fn push_json(out: &mut Vec<u8>, entry: &LogEntry, response: &LoggedResponse) {
         }
         String::from_utf8_lossy(&text).into_owned()
     };
+    let mut client = Vec::new();
+    push_address(&mut client, response.client);
     let line = JsonLine {
         time: since(UNIX_EPOCH, entry.began).as_micros() as f64 / 1e6,
-        client: response.client.to_canonical().to_string(),
+        client: safe(&client),
         request: &safe(entry.line()),
         status: response.status.code(),
         bytes: response.bytes,
@@ -343,7 +349,7 @@ mod tests {
         let mut entry = Box::new(LogEntry::new());
         entry.fill(request_line, None, Some(b"\x1b[2Jevil\r\nforged \xff\""), began);
         entry.note = Some("Why\u{202e}".into());
-        let client = "192.0.2.1".parse().unwrap();
+        let client = Some("192.0.2.1".parse().unwrap());
         let ended = began + Duration::from_micros(1_450);
         access_log.write(entry, &LoggedResponse { client, status: Status::OK, bytes: 21, ended });
         String::from_utf8(access_log.batch).unwrap()
@@ -384,12 +390,15 @@ mod tests {
     fn an_address_is_written_as_everybody_writes_it() {
         for address in ["0.0.0.0", "127.0.0.1", "255.10.9.100", "::1", "2001:db8::5"] {
             let mut out = Vec::new();
-            push_address(&mut out, address.parse().unwrap());
+            push_address(&mut out, Some(address.parse().unwrap()));
             assert_eq!(out, address.as_bytes());
         }
         let mut out = Vec::new();
-        push_address(&mut out, "::ffff:192.0.2.1".parse().unwrap());
+        push_address(&mut out, Some("::ffff:192.0.2.1".parse().unwrap()));
         assert_eq!(out, b"192.0.2.1");
+        out.clear();
+        push_address(&mut out, None);
+        assert_eq!(out, b"unix:");
     }
 
     #[test]

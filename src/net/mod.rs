@@ -29,6 +29,7 @@ mod log_writer;
 pub mod send_queue;
 #[doc(hidden)]
 pub mod server;
+mod stream;
 mod tap;
 mod tcp_info;
 #[doc(hidden)]

@@ -25,6 +25,8 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, OnceLock};
@@ -36,6 +38,7 @@ use signal_hook::iterator::Signals;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::net::event_loop::{DRAINING, EventLoop, SERVING, STOPPING, ServerState, StopTimes};
+use crate::net::stream::UNIX_PEER;
 use crate::net::upload_memory::UploadMemory;
 use crate::net::{
     LogFile, Metrics, Report, Settings, access_log, admission::Admission, tcp_info::UnsentLimit, workers::Workers,
@@ -61,7 +64,7 @@ pub struct Listener {
     socket: Socket,
     /// With its real port, also if port 0 was asked for.
     address: SocketAddr,
-    /// A service manager made it, so its options are not known.
+    /// Nothing can be bound beside it: a service manager made it, or it is a Unix socket.
     inherited: bool,
 }
 
@@ -98,22 +101,37 @@ impl Listener {
         Ok(Listener { socket, address, inherited: true })
     }
 
-    /// The address it is bound to, with its real port.
+    /// A Unix socket that listens. Its clients count as programs on this computer.
+    ///
+    /// # Errors
+    /// What the kernel says about its options.
+    pub fn unix(socket: UnixListener) -> io::Result<Listener> {
+        socket.set_nonblocking(true)?;
+        // Its path can be bound only once, so all loops accept from its one queue.
+        Ok(Listener { socket: OwnedFd::from(socket).into(), address: UNIX_PEER, inherited: true })
+    }
+
+    /// The address it is bound to, with its real port; of a Unix socket, loopback with port 0.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
+    /// The same, and `None` for a Unix socket.
+    pub fn tcp_address(&self) -> Option<SocketAddr> {
+        Some(self.address).filter(|address| *address != UNIX_PEER)
+    }
+
     /// One socket for each of `loops` loops.
-    fn share(self, loops: usize) -> io::Result<Vec<TcpListener>> {
+    fn share(self, loops: usize) -> io::Result<Vec<Socket>> {
         let mut sockets = Vec::with_capacity(loops);
         for _ in 1..loops {
             // An inherited socket may have been bound without SO_REUSEPORT, so nothing can be bound beside it: all
             // loops accept from the one queue.
             let socket = if self.inherited { self.socket.try_clone()? } else { self.join()? };
-            sockets.push(TcpListener::from(socket));
+            sockets.push(socket);
         }
         // The first socket serves one loop too, so no queue is left without an accept.
-        sockets.push(TcpListener::from(self.socket));
+        sockets.push(self.socket);
         Ok(sockets)
     }
 
@@ -367,7 +385,7 @@ mod tests {
         let address = first.address();
         let shares = first.share(3).unwrap();
         assert_eq!(shares.len(), 3);
-        assert!(shares.iter().all(|s| s.local_addr().unwrap() == address));
+        assert!(shares.iter().all(|s| address_of(s).unwrap() == address));
         assert_eq!(Listener::bind(address).unwrap_err().kind(), io::ErrorKind::AddrInUse);
         drop(shares);
         assert!(Listener::bind(address).is_ok());

@@ -9,9 +9,8 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use mio::net::TcpStream;
-
 use crate::http::Http1;
+use crate::net::stream::Stream;
 use crate::net::{CloseReason, send_queue::Sent, tcp_info::SegmentCounter};
 use crate::wire::{
     Recorder,
@@ -49,7 +48,7 @@ impl Tap {
     pub(crate) fn received(
         &mut self,
         number: u64,
-        socket: &TcpStream,
+        socket: &Stream,
         peer: SocketAddr,
         bytes: &[u8],
         parser: Option<(&Http1, u64)>,
@@ -59,6 +58,7 @@ impl Tap {
         let now = Instant::now();
         if let Some(segments) = &mut self.segments
             && !bytes.is_empty()
+            && let Some(socket) = socket.tcp()
             && let Some(count) = segments.count(number, socket, peer, bytes.len())
         {
             self.recorder.record(number, now, SocketEvent::Segments(count), &[]);

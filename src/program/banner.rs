@@ -39,6 +39,8 @@ pub(crate) struct Banner {
     /// The name of the folder or file, safe to print.
     pub(crate) title: String,
     pub(crate) addresses: Vec<SocketAddr>,
+    /// The paths of Unix sockets, safe to print.
+    pub(crate) unix: Vec<String>,
     /// The addresses of this computer on the network, with their interfaces.
     pub(crate) network: Vec<(IpAddr, String)>,
     /// Which changes others may make, from [`changes`]; `None` if they may only read.
@@ -208,6 +210,7 @@ impl Banner {
                 add(*address, TEXTS.say("network", &[]));
             }
         }
+        urls.extend(self.unix.iter().map(|path| (format!("unix:{path}"), TEXTS.say("this computer", &[]))));
         urls
     }
 }

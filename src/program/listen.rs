@@ -31,11 +31,14 @@ use rustix::io::Errno;
 
 use crate::program::error::{Exit, StartError, TEXTS};
 use crate::program::options::ListenOptions;
+use crate::program::unix_socket;
 
 /// The default port. It is above 1023, so that it needs no special rights.
 const DEFAULT_PORT: u16 = 8080;
 /// The last port tried when it is taken: twenty servers of one person are enough.
 const LAST_PORT: u16 = 8099;
+/// The rights of a Unix socket: for the user and the group of the server, in which a proxy may be.
+const SOCKET_MODE: u32 = 0o660;
 /// How many ports after a taken one are tried, to suggest one that is free.
 const SUGGESTIONS: u16 = 100;
 /// How often the system is asked for another port when the one it gave for the first address is taken on the
@@ -65,7 +68,16 @@ pub(crate) fn open(options: &ListenOptions) -> Result<Listening, StartError> {
         let port = listener.address().port();
         Ok((listener, port))
     };
-    let (listeners, moved) = Plan::new(options).open(options.port, &mut opener)?;
+    let unix = options.unix();
+    // Unix sockets alone: no port is opened.
+    let (mut listeners, moved) = match options.addresses().is_empty() && !unix.is_empty() {
+        true => (Vec::new(), false),
+        false => Plan::new(options).open(options.port, &mut opener)?,
+    };
+    let mode = options.socket_mode.unwrap_or(SOCKET_MODE);
+    for path in &unix {
+        listeners.push(unix_socket::open(path, mode)?);
+    }
     Ok(Listening { listeners, moved })
 }
 
@@ -148,7 +160,7 @@ impl Plan {
     fn new(options: &ListenOptions) -> Plan {
         let both = |four, six| vec![SocketAddr::from((four, 0)), SocketAddr::from((six, 0))];
         // `--lan` and `--bind` exclude each other; the options have made sure of that.
-        let named = options.bind.concat();
+        let named = options.addresses();
         let (addresses, may_lack_ipv6) = match (options.lan, named.is_empty()) {
             (true, _) => (both(Ipv4Addr::UNSPECIFIED, Ipv6Addr::UNSPECIFIED), true),
             (false, true) => (both(Ipv4Addr::LOCALHOST, Ipv6Addr::LOCALHOST), true),
@@ -320,6 +332,7 @@ fn blocking_inode(line: &str, wanted: SocketAddr) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::program::options::Bind;
 
     const V4: Ipv4Addr = Ipv4Addr::LOCALHOST;
     const V6: Ipv6Addr = Ipv6Addr::LOCALHOST;
@@ -345,7 +358,12 @@ mod tests {
     type Opened = Result<(Vec<SocketAddr>, bool), String>;
 
     fn open(bind: &[IpAddr], port: Option<u16>, taken: &'static [(bool, u16)], has_six: bool) -> Opened {
-        let plan = Plan::new(&ListenOptions { port, bind: vec![with_port_0(bind)], lan: false });
+        let plan = Plan::new(&ListenOptions {
+            port,
+            bind: vec![with_port_0(bind).into_iter().map(Bind::Address).collect()],
+            socket_mode: None,
+            lan: false,
+        });
         let opened = plan.open(port, &mut opener(taken, has_six));
         opened.map_err(|error| error.to_string())
     }

@@ -10,13 +10,18 @@ use crate::program::error::{Exit, StartError};
 use crate::program::folder::{self, ServedPath};
 use crate::program::options::Options;
 
-/// Where the access log goes. Errors: the file cannot be written, or clients could ask for it (exit code 2).
-pub(crate) fn output(options: &Options, served: &ServedPath) -> Result<LogOutput, StartError> {
+/// Where the access log goes, and what HUP does: a log file that was named is opened again, also under `nohup`. Errors: the
+/// file cannot be written, or clients could ask for it (exit code 2).
+pub(crate) fn output(
+    options: &Options,
+    served: &ServedPath,
+    inherited: HangUp,
+) -> Result<(LogOutput, HangUp), StartError> {
     match &options.output.log_file {
-        Some(path) => open(path, served).map(LogOutput::File),
+        Some(path) => open(path, served).map(|file| (LogOutput::File(file.clone()), HangUp::Reopens(file))),
         // Standard output is for the wire view then.
-        None if options.study.wire.is_some() => Ok(LogOutput::Stderr),
-        None => Ok(LogOutput::Stdout),
+        None if options.study.wire.is_some() => Ok((LogOutput::Stderr, inherited)),
+        None => Ok((LogOutput::Stdout, inherited)),
     }
 }
 
@@ -35,12 +40,4 @@ fn open(path: &Path, served: &ServedPath) -> Result<LogFile, StartError> {
     let full = fs::canonicalize(path).unwrap_or_else(|_| above.join(path.file_name().unwrap_or_default()));
     LogFile::open(full)
         .map_err(|error| StartError::of(Exit::Usage, "no log file", &[("name", &name), ("error", &error)]))
-}
-
-/// What HUP does. A log file that was named is opened again, also under `nohup`.
-pub(crate) fn hang_up(output: &LogOutput, inherited: HangUp) -> HangUp {
-    match output {
-        LogOutput::File(file) => HangUp::Reopens(file.clone()),
-        _ => inherited,
-    }
 }

@@ -18,7 +18,7 @@ use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 use barewire::files::{self, OpenMethod, RootWatch, Site, Symlinks, Weakness};
-use barewire::net::{self, LogFormat, LogOutput, LogZone, Report, Server, Timeouts, server::HangUp};
+use barewire::net::{self, Listener, LogFormat, LogOutput, LogZone, Report, Server, Timeouts, server::HangUp};
 use barewire::practice;
 use barewire::service::texts::Values;
 use log::LevelFilter;
@@ -70,11 +70,10 @@ fn serve(mut options: Options, hang_up: HangUp) -> Result<(), StartError> {
     let title = folder::title(&served.path);
     // Warnings about the limits come before the line that scripts wait for.
     let descriptors = raise_descriptors();
-    let log_output = log_file::output(&options, &served)?;
-    let hang_up = log_file::hang_up(&log_output, hang_up);
+    let (log_output, hang_up) = log_file::output(&options, &served, hang_up)?;
     let settings = net_settings(&options, descriptors, log_output);
     let Listening { listeners, moved } = listen::open(&options.listen)?;
-    let addresses: Vec<SocketAddr> = listeners.iter().map(|listener| listener.address()).collect();
+    let addresses: Vec<SocketAddr> = listeners.iter().filter_map(Listener::tcp_address).collect();
     // The view gets the next port, so the port of the server must be known.
     let study = options.study.study.then(|| StudyServer::open(&options.study, &addresses)).transpose()?;
     let metrics = options.output.metrics.map(MetricsServer::open).transpose()?;
@@ -86,6 +85,7 @@ fn serve(mut options: Options, hang_up: HangUp) -> Result<(), StartError> {
     let mut banner = Banner {
         title,
         addresses,
+        unix: options.listen.unix().iter().map(|path| folder::shown(path)).collect(),
         network: listen::network_addresses(),
         moved,
         changes: banner::changes(&options.write),

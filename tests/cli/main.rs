@@ -25,6 +25,7 @@ mod secrets;
 mod served_folder;
 mod start_and_stop;
 mod start_screen;
+mod unix_socket;
 mod usage;
 mod variables;
 mod wire_display;

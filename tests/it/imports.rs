@@ -39,10 +39,11 @@ const ROOT: &str = "files/root/";
 /// Where numbers are parsed: those that a client sends, and those that a person types.
 const NUMBERS: [&str; 2] = ["http/grammar.rs", "program/options/"];
 /// Other files that open paths or parse numbers, and why no client can reach them.
-const UNREACHABLE: [(&str, &str); 7] = [
+const UNREACHABLE: [(&str, &str); 8] = [
     ("program/explain.rs", "opens the file that a person named, and serves nobody"),
     ("program/access.rs", "reads the password file once, before a client can connect"),
     ("program/folder.rs", "opens the served folder once, before a client can connect"),
+    ("program/unix_socket.rs", "removes a socket that was left behind, before a client can connect"),
     ("program/log_file.rs", "looks where the log file lies, before a client can connect"),
     ("net/log_output.rs", "opens the log file that a person named, at the start and at HUP"),
     ("program/hang_up.rs", "reads in /proc which signals are ignored, before a client can connect"),

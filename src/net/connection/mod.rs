@@ -42,8 +42,6 @@ use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mio::net::TcpStream;
-
 use crate::http::{Http1, Phase};
 use crate::net::connection::state::{
     Ending, FirstByte, Input, LoopContext, NextBytes, NextTurn, Opening, Output, Work,
@@ -51,6 +49,7 @@ use crate::net::connection::state::{
 use crate::net::connection::{body::RequestBody, respond::Exchange, script::RunningScript, time::TimedJob};
 use crate::net::deadline::{Deadline, FIRST_REQUEST};
 use crate::net::send_queue::{Flushed, SendOptions, SendQueue};
+use crate::net::stream::Stream;
 use crate::net::{CloseReason, admission::ClientShare, connections::ConnectionId, tcp_info::UnsentLimit};
 use crate::service::Client;
 
@@ -62,7 +61,7 @@ const READS_PER_TURN: usize = 16;
 /// One connection.
 pub(crate) struct Connection {
     /// Non-blocking. Registered with the poller only after the first turn.
-    pub(super) socket: TcpStream,
+    pub(super) socket: Stream,
     /// Names it in jobs and deadlines. A later connection in the same slot has another one.
     id: ConnectionId,
     /// Its number in every view of the record; 0 when nothing is recorded.
@@ -110,7 +109,7 @@ pub(crate) struct Connection {
 impl Connection {
     /// A connection that has just been accepted, before its first turn.
     pub(crate) fn new(
-        socket: TcpStream,
+        socket: Stream,
         id: ConnectionId,
         peer: SocketAddr,
         local: Arc<SocketAddr>,
@@ -312,8 +311,11 @@ impl Connection {
             Ok(Flushed::Blocked) => {
                 self.output = Output::Full;
                 // The socket is full although this reader takes fast: more may wait in the kernel.
-                if self.unsent_limit == UnsentLimit::Low && self.deadline.is_fast(cx.now, &cx.settings.timeouts) {
-                    self.unsent_limit.raise(&mut cx.diag, &self.socket, self.peer);
+                if self.unsent_limit == UnsentLimit::Low
+                    && self.deadline.is_fast(cx.now, &cx.settings.timeouts)
+                    && let Some(socket) = self.socket.tcp()
+                {
+                    self.unsent_limit.raise(&mut cx.diag, socket, self.peer);
                 }
             }
             Ok(Flushed::Again) => self.go_on_soon(),

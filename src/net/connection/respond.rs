@@ -27,6 +27,7 @@ use crate::net::access_log::{LogEntry, LoggedResponse};
 use crate::net::connection::Connection;
 use crate::net::connection::body::{CollectedBody, RequestBody, Upload};
 use crate::net::connection::state::{Ending, FirstByte, LoopContext, Work};
+use crate::net::stream::UNIX_PEER;
 use crate::net::{CloseReason, upload_memory::Block, workers::JobResult};
 use crate::service::access::proxy_header;
 use crate::service::error_page::{self, Problem, TEXTS, problem};
@@ -352,7 +353,10 @@ impl Connection {
     /// Writes the line of the log.
     fn log(&mut self, bytes: u64, cx: &mut LoopContext) {
         let Exchange { entry, status, client, .. } = &mut self.exchange;
-        let client = client.address();
+        let client = match client {
+            Client::Peer(_) | Client::Unnamed(_) if self.peer == UNIX_PEER => None,
+            client => Some(client.address()),
+        };
         // Taken, not copied: the next request of the connection must not find them.
         let (entry, status) = (entry.take(), status.take());
         if let (Some(entry), Some(status)) = (entry, status) {

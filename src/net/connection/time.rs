@@ -115,8 +115,12 @@ impl Connection {
                 TimedJob::Limited(limit) => self.job_is_late(limit, cx),
             };
         }
-        self.unsent_limit.lower_unless(self.deadline.is_fast(cx.now, &cx.settings.timeouts), &self.socket);
-        let queued = || cx.diag.as_mut()?.queued(&self.socket, self.peer);
+        // Of a Unix socket the kernel does not say how much is queued: what `send` took counts as read.
+        let tcp = self.socket.tcp();
+        if let Some(socket) = tcp {
+            self.unsent_limit.lower_unless(self.deadline.is_fast(cx.now, &cx.settings.timeouts), socket);
+        }
+        let queued = || cx.diag.as_mut()?.queued(tcp?, self.peer);
         if !self.deadline.is_over(cx.now, &cx.settings.timeouts, cx.scarce, queued) {
             return Ok(());
         }

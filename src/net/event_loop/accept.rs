@@ -15,16 +15,16 @@
 //! | no descriptor is free | one gets 503 by the spare descriptor; the others wait for the end of the pause |
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
-use std::os::fd::AsFd;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
 use mio::Interest;
-use mio::net::TcpStream;
 use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
 
 use crate::net::connection::{Connection, client::without_request};
+use crate::net::stream::{ListenSocket, Stream};
 use crate::net::{CloseReason, admission::AdmissionError, event_loop::EventLoop, send_queue::Sent};
 use crate::service::{app::Additions, error_page};
 
@@ -42,11 +42,11 @@ const READS: usize = 8;
 /// A listening socket of a loop.
 pub(super) struct Acceptor {
     /// Non-blocking, registered for reading.
-    pub(super) socket: mio::net::TcpListener,
+    pub(super) socket: ListenSocket,
     /// With its real port. Each accepted connection gets a reference to it.
     pub(super) address: Arc<SocketAddr>,
     /// A descriptor to give up when there are no others.
-    pub(super) spare: Option<TcpListener>,
+    pub(super) spare: Option<OwnedFd>,
     /// The poller has reported connections, and `accept` has not returned `WouldBlock` since.
     pub(super) waiting: bool,
 }
@@ -107,11 +107,11 @@ impl EventLoop {
         }
         let acceptor = &mut self.acceptors[number];
         // If another thread was faster there is no spare one for now. The next failure tries again.
-        acceptor.spare = acceptor.socket.as_fd().try_clone_to_owned().ok().map(TcpListener::from);
+        acceptor.spare = acceptor.socket.as_fd().try_clone_to_owned().ok();
     }
 
     /// Begins with an accepted connection, if the limits allow one more.
-    fn open(&mut self, socket: TcpStream, peer: SocketAddr, local: Arc<SocketAddr>) {
+    fn open(&mut self, socket: Stream, peer: SocketAddr, local: Arc<SocketAddr>) {
         let client = self.context.client_of_peer(peer);
         let mut entered = self.context.admission.enter(client);
         // A client over its own limit gets 503. Over the common limit an idle connection is closed for it.
@@ -146,7 +146,7 @@ impl EventLoop {
     }
 
     /// Sends 503 to a connection over the limit. Its request is not parsed, only read and dropped.
-    fn refuse(&mut self, socket: &TcpStream, peer: SocketAddr) {
+    fn refuse(&mut self, socket: &Stream, peer: SocketAddr) {
         log::debug!("{peer}: {}", CloseReason::Shed.explain());
         let context = &mut self.context;
         let added = context.app.added_fields(&Additions::default());
@@ -170,7 +170,7 @@ impl EventLoop {
 }
 
 /// Reads and drops what has come, up to a limit.
-fn drop_received(socket: &TcpStream) {
+fn drop_received(socket: &Stream) {
     let mut scratch = [0u8; 4096];
     let mut recv = || recv(socket, &mut scratch[..], RecvFlags::DONTWAIT).map_or(0, |(count, _)| count);
     let _ = (0..READS).find(|_| recv() == 0);

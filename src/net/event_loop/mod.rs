@@ -25,17 +25,19 @@ mod stop;
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::sync::atomic::AtomicU8;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use mio::event::Event;
-use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
+use socket2::Socket;
 
 use crate::http::HttpDate;
 use crate::net::connection::{Connection, state::Arrivals, state::LoopContext};
 use crate::net::connections::{ConnectionId, Connections};
+use crate::net::stream::{ListenSocket, Stream};
 use crate::net::upload_memory::{PIECE, UploadMemory};
 use crate::net::workers::{Jobs, Workers};
 use crate::net::{
@@ -77,7 +79,7 @@ pub(crate) struct EventLoop {
     /// One for each address the server listens on; none once draining has begun.
     acceptors: Vec<Acceptor>,
     /// Connections accepted in this turn that have not had their first turn.
-    accepted: Vec<(TcpStream, SocketAddr)>,
+    accepted: Vec<(Stream, SocketAddr)>,
     connections: Connections<Connection>,
     /// For each connection with a deadline an entry that is not later than it, and entries that are out of date.
     deadlines: Deadlines,
@@ -94,7 +96,7 @@ impl EventLoop {
     /// A loop on these listeners. Errors: when the poller cannot be created or refuses a listener.
     pub(crate) fn new(
         server: Arc<ServerState>,
-        listeners: Vec<(std::net::TcpListener, SocketAddr)>,
+        listeners: Vec<(Socket, SocketAddr)>,
         workers: Arc<Workers>,
         app: App,
         access_log: AccessLog,
@@ -105,10 +107,10 @@ impl EventLoop {
         let mut acceptors = Vec::with_capacity(listeners.len());
         for (number, (listener, address)) in listeners.into_iter().enumerate() {
             // Kept for the moment when there are no descriptors left (accept.rs).
-            let spare = listener.try_clone().ok();
-            let mut socket = TcpListener::from_std(listener);
+            let spare = listener.try_clone().ok().map(OwnedFd::from);
+            let mut socket = ListenSocket::new(listener, address);
             // Edge-triggered like all others, so `waiting` keeps the note that accept may find more.
-            poll.registry().register(&mut socket, Token(number + 1), Interest::READABLE)?;
+            poll.registry().register(socket.source(), Token(number + 1), Interest::READABLE)?;
             acceptors.push(Acceptor { socket, address: Arc::new(address), spare, waiting: true });
         }
         let (now, wall) = (Instant::now(), SystemTime::now());

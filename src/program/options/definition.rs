@@ -25,6 +25,7 @@ use clap_complete::Shell;
 use ipnet::IpNet;
 
 use crate::program::error::Color;
+use crate::program::options::listen::ListenOptions;
 use crate::program::options::value::{self, Lines, count, lines, size, word};
 use crate::program::options::{LAST_SECTIONS, USAGE, help_section};
 
@@ -106,21 +107,6 @@ pub(crate) struct Options {
     pub(crate) study: StudyOptions,
     #[command(flatten)]
     pub(crate) output: OutputOptions,
-}
-
-/// The addresses and the port of the server.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Where")]
-pub(crate) struct ListenOptions {
-    /// The port [default: 8080, or the next free one up to 8099]
-    #[arg(short, long, value_name = "N", value_parser = value::port)]
-    pub(crate) port: Option<u16>,
-    /// An address to listen on; may be repeated [default: 127.0.0.1 and ::1]
-    #[arg(short, long, value_name = "ADDR", value_parser = lines(value::address))]
-    pub(crate) bind: Vec<Lines<SocketAddr>>,
-    /// Listen on all addresses: everyone on your network can connect
-    #[arg(long)]
-    pub(crate) lan: bool,
 }
 
 /// How the files are served.

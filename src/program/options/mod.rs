@@ -3,6 +3,7 @@
 //! | file | contents |
 //! |---|---|
 //! | `definition` | which options there are, as structs for clap |
+//! | `listen` | the group "Where", and what only makes sense together of it |
 //! | `tools` | the command lines of `explain` and `send` |
 //! | `value` | how each value is read; its errors |
 //! | `long_help.txt`, `short_help.txt` | the text of `--help`, and that of `-h`, which fits on one screen |
@@ -17,6 +18,7 @@
 mod access;
 mod completions;
 mod definition;
+mod listen;
 mod manual;
 mod tools;
 mod value;
@@ -39,9 +41,12 @@ use clap::{Arg, ArgMatches, Command, FromArgMatches, Parser};
 use crate::program::error::{Exit, StartError, TEXTS, print};
 use definition::command;
 
-pub(crate) use definition::{AccessOptions, AuthFor, ListenOptions, Options, StudyOptions, WriteOptions};
+pub(crate) use definition::{AccessOptions, AuthFor, Options, StudyOptions, WriteOptions};
+pub(crate) use listen::ListenOptions;
 pub(crate) use manual::help;
 pub(crate) use tools::{Explain, Send};
+#[cfg(test)]
+pub(crate) use value::Bind;
 
 /// The head timeout with `--study`: long enough to type a request by hand.
 const STUDY_HEAD_TIMEOUT: Duration = Duration::from_secs(120);
@@ -247,20 +252,6 @@ impl Origins<'_> {
         Ok(())
     }
 
-    /// `--lan` and `--bind`.
-    fn check_listen(&self, listen: &mut ListenOptions) -> Result<(), StartError> {
-        if !listen.lan || listen.bind.concat().is_empty() {
-            return Ok(());
-        }
-        // Typed options win over variables.
-        match (self.is_typed("lan"), self.is_typed("bind")) {
-            (true, false) => listen.bind.clear(),
-            (false, true) => listen.lan = false,
-            _ => return Err(wrong_usage("lan and bind", &[])),
-        }
-        Ok(())
-    }
-
     /// `--log off` and `--log-file`.
     fn check_log(&self, options: &Options) -> Result<(), StartError> {
         let is_off = options.output.log == Some(LogFormat::Off);
@@ -279,12 +270,19 @@ impl Origins<'_> {
             }
         }
         // The view shows the secrets of all clients that connect.
-        let is_local =
-            !options.listen.lan && options.listen.bind.concat().iter().all(|address| address.ip().is_loopback());
+        let addresses = options.listen.addresses();
+        let is_local = !options.listen.lan && addresses.iter().all(|address| address.ip().is_loopback());
         if study.wire_secrets && !is_local {
             return Err(wrong_usage("secrets of others", &[]));
         }
         // An option without effect is a mistake, so it is refused.
+        // A recorded request is sent again over TCP, and the browser opens an address.
+        let has_address = !addresses.is_empty() || options.listen.bind.concat().is_empty();
+        for (id, is_given) in [("study", study.study), ("open", study.open)] {
+            if is_given && !has_address {
+                return Err(wrong_usage("view without address", &[("name", &self.name(id))]));
+            }
+        }
         for (id, is_given) in [("wire_port", study.wire_port.is_some()), ("wire_memory", study.wire_memory.is_some())] {
             if is_given && !study.study {
                 return Err(wrong_usage("view is off", &[("name", &self.name(id))]));

@@ -12,6 +12,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use barewire::files::CacheControl;
@@ -33,6 +34,20 @@ pub(crate) type Lines<T> = Vec<T>;
 const TIMES: [(&str, u64); 4] = [("ms", 1), ("s", 1000), ("m", 60 * 1000), ("h", 60 * 60 * 1000)];
 /// The units of a size, in bytes. Powers of 1024, also in lower case: [`size`] reads the letter in both.
 const SIZES: [(&str, u64); 5] = [("", 1), ("K", 1 << 10), ("M", 1 << 20), ("G", 1 << 30), ("T", 1 << 40)];
+
+/// Where a server listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Bind {
+    /// With port 0, since all addresses get the same port.
+    Address(SocketAddr),
+    Unix(PathBuf),
+}
+
+impl Bind {
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        if let Bind::Address(address) = self { Some(*address) } else { None }
+    }
+}
 
 /// An error: this row of the texts, in which `{text}` is what was typed.
 fn refuse<T>(name: &str, text: &str) -> Result<T, String> {
@@ -135,6 +150,22 @@ fn in_units(size: u64) -> String {
     // The bounds of some options are no whole number of units; rounding down keeps the upper one valid.
     let (unit, factor) = SIZES.iter().rfind(|(_, factor)| size >= *factor).unwrap_or(&SIZES[0]);
     format!("{}{unit}", size / factor)
+}
+
+/// `unix:PATH`, or an address.
+pub(crate) fn bind(text: &str) -> Result<Bind, String> {
+    match text.strip_prefix("unix:") {
+        Some("") => refuse("a socket", text),
+        Some(path) => Ok(Bind::Unix(path.into())),
+        None => address(text).map(Bind::Address),
+    }
+}
+
+/// Rights as chmod takes them: `660`.
+pub(crate) fn mode(text: &str) -> Result<u32, String> {
+    let is_octal = text.len() == 3 && text.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
+    let mode = is_octal.then(|| u32::from_str_radix(text, 8).ok()).flatten();
+    mode.map_or_else(|| refuse("a mode", text), Ok)
 }
 
 /// An address, as a socket address with port 0; an IPv6 one may stand in brackets, and a link-local one has a zone.
