@@ -26,10 +26,7 @@ use std::time::Duration;
 
 use barewire::http::{Method, Request, Status};
 use barewire::net::{Listener, Server, Settings};
-use barewire::service::error_page;
-use barewire::service::error_page::Problem;
-use barewire::service::router;
-use barewire::service::{Answer, Call, RequestContext, Response, Router, Service};
+use barewire::service::{Answer, Call, IntoResponse, Problem, RequestContext, Response, Router, Service, not_allowed};
 
 /// A client waits no longer than this.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -110,8 +107,8 @@ impl Service for Fallback {
                 self.bell.ring();
                 Response::text(Status::OK, "ding\n")
             }
-            (b"/bell", _) => router::not_allowed(request, &[Method::Post]),
-            (path, _) => error_page::problem(request, &Problem::not_found(path, None)),
+            (b"/bell", _) => not_allowed(request, &[Method::Post]),
+            (path, _) => Problem::not_found(path, None).into_response(request),
         })
     }
 

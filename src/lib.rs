@@ -43,7 +43,7 @@
 //! |---|---|---:|
 //! | none | [`http`]: the protocol without sockets, bytes in and events out | 5 |
 //! | `server` | [`service`]: routes, responses, access rules; [`files`]: folders; [`net`]: sockets and event loops | at most 45 |
-//! | `bcrypt` | password files with the hashes that `htpasswd -B` writes | 11 more |
+//! | `bcrypt` | password files with the hashes that `htpasswd -B` writes | 12 more |
 //! | `wire` | [`wire`] can record what the sockets carry ([`Server::record`]) | |
 //! | `cli` (on by default, with `wire`) | the program: its command line, its log, its sandbox | |
 //!
@@ -53,8 +53,9 @@
 //!
 //! # What a version promises
 //!
-//! What these pages show keeps its meaning within a minor version. The structs of settings grow: take their `default()`
-//! and change fields of it. Modules that these pages do not show belong to the program and may change at any time.
+//! What these pages show keeps its meaning within a minor version. The structs of settings grow, so they are made by
+//! changes of their defaults: `files::Settings::with(|files| files.upload = true)`. Modules that these pages do not show
+//! belong to the program and may change at any time.
 //!
 //! Everything runs on Linux; [`http`] runs anywhere. The map of the source is `src/MAP.md`.
 //!

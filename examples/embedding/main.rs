@@ -17,8 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use barewire::files::{self, Site};
 use barewire::http::{Method, Status};
 use barewire::net::{self, Listener, Server};
-use barewire::service::error_page::Problem;
-use barewire::service::{Call, Response, Router, Sink};
+use barewire::service::{Call, Problem, Response, Router, Sink};
 use serde_json::{Value, json};
 
 /// The most bytes that `/count` takes.
@@ -36,7 +35,7 @@ fn main() -> io::Result<()> {
     println!("listening on {}", listener.address());
     let server = Server::new(app(folder.as_ref())?, net::Settings::default(), vec![listener])?;
     // Responses that have begun may end before the server does.
-    net::server::stop_on_signals(server.stopper(), net::server::HangUp::Stops)?;
+    net::stop_on_signals(server.stopper(), net::HangUp::Stops)?;
     let report = server.run()?;
     println!("{} requests", report.requests);
     Ok(())

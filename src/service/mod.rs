@@ -1,6 +1,10 @@
 //! The layer between the protocol and everything that makes responses.
 //!
-//! A reader begins with [`app`], which decides each request in one function, and [`answer`], which says what a service
+//! A program of its own begins with [`Router`], whose handlers get a [`Call`] and return a [`Response`]; [`App`] adds the
+//! checks of hosts, origins and passwords before it. A [`Service`] decides on the event loop how a request will be
+//! answered. [`TestClient`] tests all of them without sockets.
+//!
+//! A reader of the source begins with [`app`], which decides each request in one function, and [`answer`], which says what a service
 //! may answer. [`router`] chooses a handler by method and path. [`access`] has the checks of hosts, origins and
 //! passwords. [`error_page`], [`text`] and [`texts`] make all text for people. Nothing here opens a file or a socket; [`open_file`]
 //! holds one that is open.

@@ -16,7 +16,9 @@ const DEADLINE: Duration = Duration::from_secs(10);
 const FREE: &str = "127.0.0.1:0";
 
 fn source(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(format!("{name}.rs"))
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let [file, main] = [format!("{name}.rs"), format!("{name}/main.rs")].map(|path| folder.join(path));
+    if main.is_file() { main } else { file }
 }
 
 /// The binary of an example: `target/debug/examples/NAME`, while this test is in `target/debug/deps`.
@@ -739,6 +741,28 @@ fn labs(head: &str) -> Vec<u32> {
     let line = head.lines().next().unwrap_or_default();
     let said = line.strip_prefix("//! Lab").unwrap_or_default().split(':').next().unwrap_or_default();
     said.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect()
+}
+
+#[test]
+fn a_program_of_ones_own_has_routes_uploads_and_a_folder_under_a_prefix() {
+    let server = Program::start("embedding", &[FREE, concat!(env!("CARGO_MANIFEST_DIR"), "/public")]);
+    let get = |target| server.ask(closing("GET", target));
+    assert_eq!(read_response(&get("/hello/Ada?times=2")), (200, "hello, Ada\nhello, Ada\n"));
+    let put = |fields: &str, content: &str| {
+        server.ask(format!("PUT /count HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{fields}\r\n\r\n{content}"))
+    };
+    // Longer than what any handler is given in memory.
+    let long = "x".repeat(3 << 20);
+    assert_eq!(read_response(&put("Content-Length: 3145728", &long)), (200, "3145728 bytes\n"));
+    let chunked = "3\r\nabc\r\n4\r\ndefg\r\n0\r\n\r\n";
+    assert_eq!(read_response(&put("Transfer-Encoding: chunked", chunked)), (200, "7 bytes\n"));
+    assert_eq!(read_response(&put("Content-Length: 0", "")), (200, "0 bytes\n"));
+    assert_eq!(read_response(&put("Accept: */*", "")), (200, "0 bytes\n"));
+    let file = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("public/hello.txt")).unwrap();
+    assert_eq!(read_response(&get("/files/hello.txt")), (200, file.as_str()));
+    let moved = get("/files");
+    assert!(read_response(&moved).0 == 301 && moved.contains("\r\nLocation: files/\r\n"), "{moved}");
+    assert_eq!(read_response(&get("/hello.txt")).0, 404);
 }
 
 /// How the head of a program says that it is started: without cargo, if the standard library is all it uses.

@@ -14,6 +14,10 @@ mod support;
 #[allow(unreachable_pub, dead_code, reason = "it is a crate of its own, of which these tests use a part")]
 mod fuzz;
 
+#[path = "../../examples/embedding/main.rs"]
+#[allow(dead_code, reason = "its tests, and not its main, belong to these")]
+mod embedding;
+
 mod access_log;
 mod broken_requests;
 mod cache_freshness;

@@ -3,7 +3,7 @@
 
 use barewire::files::{self, Site};
 use barewire::http::{Method, Status};
-use barewire::service::{Call, Response, Router, TestClient, TestResponse};
+use barewire::service::{Call, Problem, Response, Router, TestClient, TestResponse};
 
 use crate::support::folder::Folder;
 use crate::support::reference::{assert_stays, resolve};
@@ -168,10 +168,9 @@ fn a_handler_reads_query_form_and_json_and_returns_what_is_wrong_with_them() {
     let router = Router::default()
         .get("/query", |call: &Call| Response::text(Status::OK, format!("{:?}", call.query())))
         .route(Method::Post, "/form", |call: &Call| {
-            Ok(Response::text(Status::OK, format!("{:?}", call.form()?)))
-                as Result<_, barewire::service::error_page::Problem>
+            Ok(Response::text(Status::OK, format!("{:?}", call.form()?))) as Result<_, Problem>
         })
-        .route(Method::Post, "/json", |call: &Call| -> Result<Response, barewire::service::error_page::Problem> {
+        .route(Method::Post, "/json", |call: &Call| -> Result<Response, Problem> {
             Ok(Response::text(Status::OK, call.json::<Vec<u8>>()?.len().to_string()))
         });
     let mut client = TestClient::new(router);
