@@ -209,6 +209,13 @@ impl Recipe {
         got.lines().next().unwrap().trim_end().to_string()
     }
 
+    /// A line with this in the access log of one of the servers.
+    fn logged(&self, part: &str) -> Option<String> {
+        let servers = self.servers.lock().unwrap();
+        let logs: String = servers.iter().flatten().map(|server| server.log().so_far()).collect();
+        logs.lines().find(|line| line.contains(part)).map(str::to_string)
+    }
+
     fn shared(&self, name: &str) -> PathBuf {
         self.folder.join("shared").join(name)
     }
@@ -295,6 +302,17 @@ fn serves_tls_and_http_2(kind: Kind) {
     for prefix in ["", "/files"] {
         assert_serves(&recipe, prefix);
     }
+    // The log has the address of the client, and not the one that it claims to have.
+    let (client, claim) = (recipe.ips.number(0), "X-Forwarded-For: 203.0.113.9");
+    assert!(
+        recipe
+            .status(&["--interface", &client, "-H", claim, "-H", "Forwarded: for=203.0.113.9", "/who"])
+            .starts_with("404 ")
+    );
+    until("the request is logged", || {
+        recipe.logged(&format!("{client} - - ")).is_some_and(|line| line.contains(" /who "))
+    });
+    assert_eq!(recipe.logged("203.0.113.9"), None);
     let redirect = recipe.status(&["/files"]);
     assert!(redirect.starts_with("308 ") && redirect.ends_with(&format!(" {SITE}/files/")), "{redirect}");
     // Caddy does this by itself, but only at the ports 80 and 443.
