@@ -225,8 +225,8 @@ fn the_wire_view_shows_a_proxy_header_before_the_request_and_calls_nothing_broke
     let text = server.log().so_far();
     let events: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let at = |name: &str| events.iter().position(|event| event["event"] == name).expect(name);
-    let (preamble, asked) = (&events[at("unparsed")], &events[at("request")]);
-    assert!(at("unparsed") < at("request"));
+    let (preamble, asked) = (&events[at("proxy-header")], &events[at("request")]);
+    assert!(at("proxy-header") < at("request"));
     assert_eq!((&preamble["bytes"], &asked["exchange"]), (&header.len().into(), &"1.1".into()), "{preamble} {asked}");
     assert!(preamble.to_string().contains("PROXY header"), "{preamble}");
     assert!(events.iter().all(|event| event["broken"].is_null()), "{text}");

@@ -348,6 +348,29 @@ mod tests {
     }
 
     #[test]
+    fn a_network_is_an_address_or_a_whole_network() {
+        for (text, expected) in [
+            ("127.0.0.1", "127.0.0.1/32"),
+            ("::1", "::1/128"),
+            ("::ffff:10.0.0.1", "10.0.0.1/32"),
+            ("10.0.0.0/8", "10.0.0.0/8"),
+            ("fd00::/8", "fd00::/8"),
+            ("0.0.0.0/0", "0.0.0.0/0"),
+        ] {
+            assert_eq!(network(text).map(|network| network.to_string()), Ok(expected.into()), "{text}");
+        }
+        assert_eq!(
+            network("fd00::1/8").unwrap_err(),
+            "takes fd00::1 for one address or fd00::/8 for the network, not \"fd00::1/8\"."
+        );
+        for text in
+            ["", "a", "10.0.0.0/", "10.0.0.0/33", "10.0.0/8", "/8", "10.0.0.1:80", "::ffff:10.0.0.0/104", "[::1]"]
+        {
+            assert!(network(text).unwrap_err().starts_with("takes an address such as"), "{text}");
+        }
+    }
+
+    #[test]
     fn an_address_is_not_a_name() {
         for text in ["127.0.0.1", "0.0.0.0", "::", "::1", "[::1]", "192.168.1.20"] {
             assert!(address(text).is_ok(), "{text}");

@@ -402,6 +402,35 @@ mod tests {
     }
 
     #[test]
+    fn a_proxy_header_is_told_before_the_first_request_wherever_it_is_cut() {
+        let header = b"PROXY TCP4 192.0.2.7 10.0.0.1 50123 80\r\n";
+        let all = [&header[..], REQUEST].concat();
+        let ends = || [(9, SocketEvent::Received(0), &b""[..]), (9, SocketEvent::Closed { reason: "PeerClosed" }, b"")];
+        for cut in 1..header.len() {
+            let (first, rest) = all.split_at(cut);
+            let mut records = vec![
+                (1, SocketEvent::ProxyHeaderDue, &b""[..]),
+                (1, SocketEvent::Received(first.len()), first),
+                (2, SocketEvent::Received(rest.len()), rest),
+            ];
+            records.extend(ends());
+            let got = told(&records);
+            let calls = [format!("recv 1 {cut} 0"), format!("recv 2 {} 1", rest.len())];
+            let after = ["unparsed 0 40", "request 1 [] 1 None", "closed PeerClosed 0"];
+            assert_eq!(got, calls.iter().map(String::as_str).chain(after).collect::<Vec<_>>(), "cut at {cut}");
+        }
+        // What is no header, or only a part of one, is not parsed at all.
+        for bytes in [REQUEST, &header[..20]] {
+            let due = (1, SocketEvent::ProxyHeaderDue, &b""[..]);
+            let mut records = vec![due, (1, SocketEvent::Received(bytes.len()), bytes)];
+            records.extend(ends());
+            let got = told(&records);
+            assert!(got.contains(&format!("unparsed 0 {}", bytes.len())), "{got:?}");
+            assert!(!got.iter().any(|word| word.starts_with("request")), "{got:?}");
+        }
+    }
+
+    #[test]
     fn a_request_in_pieces_knows_where_its_calls_begin() {
         let two = REQUEST.repeat(2);
         let got = told(&[

@@ -7,6 +7,7 @@
 //! | `send` | `call`, `start`, `bytes`: what a `send()` took; `from_file`: it was a `sendfile()` |
 //! | `recv`, `send` | also `calls`, if it is a sum: after a thousand calls of a message the next ones are summed up; `text`, `under_way`: the first bytes that it brought to a message that is not complete, as text, and what that needs |
 //! | `request`, `response` | see below |
+//! | `proxy-header` | the same members, of a PROXY header, which is before the first request |
 //! | `unparsed` | the same members, of bytes that no parser reads; `side`: `request` or `response` |
 //! | `closed` | `by`, `reason`; `note`, `sentence`, `section`: what it means; `unread`, `missing`: bytes |
 //! | `dropped` | `dropped`: events that are lost; `open`: connections that are not followed further |
@@ -151,6 +152,15 @@ fn under_way_value(under_way: &UnderWay) -> Value {
     object
 }
 
+fn event_name(message: &Message) -> &'static str {
+    match message.role {
+        // The page shows the messages of an exchange in the order of these names.
+        _ if message.is_proxy_header() => "proxy-header",
+        _ if message.is_unparsed() => "unparsed",
+        role => role.name(),
+    }
+}
+
 /// A message with all that is known about it. `at` is the moment at which it was complete.
 fn message_value(connection: u64, at: f64, timed: &TimedMessage) -> Value {
     let message = &timed.message;
@@ -158,7 +168,7 @@ fn message_value(connection: u64, at: f64, timed: &TimedMessage) -> Value {
     // Of a long head only the start may have been kept.
     let head = kept.first.len().min(usize::try_from(message.head_end).unwrap_or(usize::MAX));
     let mut object = json!({
-        "event": if message.is_unparsed() { "unparsed" } else { message.role.name() }, "side": message.role.name(),
+        "event": event_name(message), "side": message.role.name(),
         "connection": connection, "at": at, "clock": timed.clock,
         "exchange": format!("{connection}.{}", message.exchange),
         "start": message.start, "bytes": message.len(), "head": message.head_end,
