@@ -261,8 +261,8 @@ impl Service for Router {
         // `*` and the target of CONNECT have no path. Routes that decide alone have methods only for their own paths.
         if request.path().is_empty() {
             let others = self.routes.iter().filter(|route| !route.decides_alone);
-            let methods = others.flat_map(|route| route.methods.clone());
-            return completed(methods.chain(self.fallback.methods_of(request)).collect());
+            let methods = others.flat_map(|route| route.methods.clone()).chain(self.fallback.methods_of(request));
+            return completed(methods.chain(self.mounts.iter().flat_map(|mount| mount.service.methods())).collect());
         }
         match (&*self.routes_at(request.path()), self.below_mount(request)) {
             ([], Some((mount, request))) => mount.service.methods_of(&request),

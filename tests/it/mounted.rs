@@ -125,6 +125,7 @@ fn methods_are_those_of_the_mounted_service() {
         ("OPTIONS", "/files/sub/", 204, "GET, HEAD, POST, OPTIONS"),
         ("OPTIONS", "*", 204, "GET, HEAD, POST, PUT, OPTIONS"),
         ("TRACE", "/files/a.txt", 405, "GET, HEAD, POST, PUT, OPTIONS"),
+        ("CONNECT", "a:80", 405, "GET, HEAD, POST, PUT, OPTIONS"),
     ] {
         let response = client.send(format!("{method} {target} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
         let got = (response.status().code(), response.field("Allow"));
