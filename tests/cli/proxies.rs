@@ -90,7 +90,7 @@ impl Kind {
         match self {
             Kind::HaProxy => configuration.to_string(),
             Kind::Nginx => format!(
-                "daemon off; pid {place}/pid; error_log stderr; worker_processes 1;\nevents {{}}\nhttp {{\naccess_log off; {}\n{configuration}}}\n",
+                "daemon off; master_process off; pid {place}/pid; error_log stderr; worker_processes 1;\nevents {{}}\nhttp {{\naccess_log off; {}\n{configuration}}}\n",
                 temporary.concat()
             ),
             Kind::Caddy => format!("{{\n\tadmin off\n\tauto_https disable_redirects\n}}\n{configuration}"),
