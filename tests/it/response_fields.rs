@@ -75,8 +75,10 @@ fn refusals_without_password_have_the_fields_of_all_responses() {
     let file = Folder::new();
     let file = password_file(&file, &[("ann", "one")]);
     for arguments in [&["--auth", "ann:one"][..], &["--auth-file", &file]] {
-        let server = Server::start(&folder, &[&["-H", "X-Mine: yes", "--cors=http://app.example"], arguments].concat());
-        let app = "Origin: http://app.example\r\n";
+        // Only a client that has an address of its own is refused; a proxy's attempts are delayed.
+        let options = ["-H", "X-Mine: yes", "--cors=http://app.example", "--trust", "127.0.0.1"];
+        let server = Server::start(&folder, &[&options, arguments].concat());
+        let app = "Origin: http://app.example\r\nX-Forwarded-For: 203.0.113.9\r\n";
         let check = |answer: &Response, status: u16| {
             assert_eq!(answer.assert_status(status).must("x-mine"), "yes");
             assert_eq!(answer.must("access-control-allow-origin"), "http://app.example");
