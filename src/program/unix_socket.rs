@@ -38,7 +38,7 @@ pub(crate) fn open(path: &Path, mode: u32) -> Result<Listener, StartError> {
 fn listen(path: &Path, mode: u32) -> io::Result<Listener> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.bind(&SockAddr::unix(path)?)?;
-    // Before it listens, so that nobody can connect with other rights.
+    // Before it listens, so that no program can connect with other rights.
     fs::set_permissions(path, Permissions::from_mode(mode))?;
     socket.listen(BACKLOG)?;
     Listener::unix(OwnedFd::from(socket).into())

@@ -78,6 +78,8 @@ def carry(here, there, delay, rate):
                     packet = os.read(source, 65536)
                 except BlockingIOError:
                     break
+                except OSError:  # the namespace is removed: the end
+                    return
                 leaves = now
                 if source == here:
                     # A full queue drops, as a router does.

@@ -203,7 +203,7 @@ fn a_mount_that_hangs_takes_half_of_the_workers_and_its_clients_are_told() {
     for client in &mut stuck {
         assert_eq!(client.response("GET").assert_status(503).must("retry-after"), "10");
     }
-    // Of each kind of work at most as many workers as one client may have, and nobody else has come to this mount.
+    // Of each kind of work at most as many workers as one client may have, and no other client has come to this mount.
     let workers = std::thread::available_parallelism().map_or(1, usize::from).max(4);
     assert!(fuse.held() <= 2 * (workers - 1), "{}", fuse.held());
     drop(held);

@@ -1,4 +1,4 @@
-//! Clients that are slow in every way, and floods: nobody else waits, and nothing is left (promises 3 and 4).
+//! Clients that are slow in every way, and floods: no other client waits, and nothing is left (promises 3 and 4).
 
 use std::fs;
 use std::io::{Read, Write};
@@ -135,7 +135,7 @@ fn slow_clients_of_every_kind_delay_nobody_and_all_are_ended() {
 
 #[test]
 fn a_flood_leaves_nothing_behind_and_starves_nobody() {
-    /// Bytes by which memory may grow while nobody reads: for each client a response and the requests after it.
+    /// Bytes by which memory may grow while no client reads: for each client a response and the requests after it.
     const SLACK: u64 = 24 << 20;
     let folder = Folder::with(&[("a.txt", "fine")]);
     folder.pattern("f.bin", 70_000);

@@ -250,7 +250,7 @@ fn half_a_message_is_seen_while_its_rest_has_not_been_sent() {
         assert_eq!(under_way["promised"].as_u64(), (awaits == "content").then_some(5000));
     }
     eprintln!("from the send() of the client to the event in the stream: {delays:?}");
-    // Only the newest state is kept, and whoever comes now sees it.
+    // Only the newest state is kept, and a window that is opened now sees it.
     let told = view.json("/api/conn/1");
     let kinds: Vec<&str> = told.as_array().unwrap().iter().map(|event| event["event"].as_str().unwrap()).collect();
     assert_eq!(kinds.iter().filter(|kind| **kind == "request").count(), 1, "{kinds:?}");
@@ -506,7 +506,7 @@ fn only_a_person_who_opens_it_at_this_computer_is_led_to_the_view() {
     let mut client = Client::connect(&server);
     client.send(format!("HEAD /.wire HTTP/1.1\r\nHost: {own}\r\n{NAVIGATION}\r\n"));
     client.response("HEAD").assert_status(403);
-    // The redirects are recorded like all responses, but nobody reads the key there.
+    // The redirects are recorded like all responses, but the key cannot be read there.
     server.log().wait("all redirects", |text| (text.matches("303 See Other").count() >= 5).then_some(()));
     assert!(!server.log().so_far().contains(&view.key));
     assert!(!view.ask("GET", "/api/har").text().contains(&view.key));

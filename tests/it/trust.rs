@@ -161,6 +161,23 @@ fn a_proxy_header_is_required_of_a_trusted_proxy_and_refused_from_all_others() {
 }
 
 #[test]
+fn a_second_proxy_header_is_no_request_and_its_proxy_is_not_called_a_stranger() {
+    let folder = small_site();
+    let server = Server::start(&folder, &PROXY);
+    let header = b"PROXY TCP4 192.0.2.7 10.0.0.1 50123 80\r\n";
+    let mut proxy = Client::connect(&server);
+    proxy.send([&header[..], header, &request("GET", "/a.txt", "")].concat());
+    proxy.response("GET").assert_status(400);
+    proxy.end();
+    // A line that comes after the one which must not come.
+    let mut proxy = Client::connect(&server);
+    proxy.send(request("GET", "/a.txt", ""));
+    proxy.response("GET").assert_status(400);
+    server.err.line("a trusted proxy did not begin with a valid PROXY header");
+    assert!(!server.err.so_far().contains("it is no trusted proxy"), "{}", server.err.so_far());
+}
+
+#[test]
 fn a_proxy_header_has_the_time_of_a_head() {
     let folder = small_site();
     let server = Server::start(&folder, &[&PROXY[..], &["--head-timeout", "100ms"]].concat());

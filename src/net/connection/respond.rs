@@ -26,7 +26,7 @@ use crate::http::{Fault, Framing, Method, Next, Prepared, Request, RequestError,
 use crate::net::access_log::{LogEntry, LoggedResponse};
 use crate::net::connection::Connection;
 use crate::net::connection::body::{CollectedBody, RequestBody, Upload};
-use crate::net::connection::state::{Ending, FirstByte, LoopContext, Work};
+use crate::net::connection::state::{Ending, FirstByte, LoopContext, Opening, Work};
 use crate::net::stream::UNIX_PEER;
 use crate::net::{CloseReason, upload_memory::Block, workers::JobResult};
 use crate::service::access::proxy_header;
@@ -196,7 +196,10 @@ impl Connection {
             Fault::TlsHandshake => CloseReason::TlsHandshake,
             Fault::SlowHead => CloseReason::TimedOutHead,
             Fault::SlowContent => CloseReason::TimedOutContent,
-            _ if proxy_header::is_begun(head) => CloseReason::ProxyHeaderUnexpected,
+            // A second one of a trusted proxy is only a broken request.
+            _ if proxy_header::is_begun(head) && cx.opening_of(self.peer) == Opening::Request => {
+                CloseReason::ProxyHeaderUnexpected
+            }
             _ => CloseReason::Refused,
         };
         self.refuse_for(error, reason, head, cx);

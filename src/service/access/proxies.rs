@@ -48,7 +48,7 @@ impl TrustedProxies {
 
     /// Whether this peer is trusted.
     pub fn trusts(&self, peer: IpAddr) -> bool {
-        // A dual-stack socket has IPv4 peers as ::ffff:10.0.0.1, and nobody writes networks like that.
+        // A dual-stack socket has IPv4 peers as ::ffff:10.0.0.1, and networks are not written like that.
         let peer = peer.to_canonical();
         self.networks.iter().any(|network| network.contains(&peer))
     }

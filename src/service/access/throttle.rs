@@ -1,7 +1,7 @@
 //! Slows down guessing: a client that has failed ten times within a minute, always with the same user name, has to wait
 //! (RFC 6585 §4, 429).
 //!
-//! Client and user name are counted together. So nobody can lock a user out from elsewhere, and users at one address do
+//! Client and user name are counted together. So a client cannot lock out a user who is elsewhere, and users at one address do
 //! not lock each other out. Credentials that were found right before are not counted ([`super::basic`] remembers them).
 //!
 //! | the client | after ten failures with this name |

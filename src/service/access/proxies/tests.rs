@@ -42,7 +42,7 @@ fn the_client_in_x_forwarded_for_is_the_last_address_that_is_not_trusted() {
         ("192.0.2.7 ,\t10.1.1.1:80 , ", "192.0.2.7"),
         ("127.0.0.1", "one of 127.0.0.1"),
         ("127.0.0.2", "127.0.0.2"),
-        // Nobody but trusted proxies: the farthest of them.
+        // Only trusted proxies: the farthest of them.
         ("10.2.2.2, 10.1.1.1", "one of 10.2.2.2"),
         // What is no address hides who stands before it.
         ("192.0.2.7, unknown", "one of 10.0.0.1"),
